@@ -1,0 +1,44 @@
+"""What can go wrong with a catalog, as types that say what to do next.
+
+    CatalogError
+    +-- CatalogMissingError      there is no file: publish into it first
+    +-- CatalogDamagedError      the file cannot be read: move it away
+    +-- CatalogTooNewError       written by a later version: upgrade
+    +-- CatalogUnwritableError   the folder or the disk refuses: nothing was changed
+    +-- CatalogBusyError         another process is publishing: wait
+    +-- UnknownSnapshotError     no snapshot has that id, or none was known then
+"""
+
+from __future__ import annotations
+
+
+class CatalogError(Exception):
+    """Something about the catalog; `hint` says what the user can do."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class CatalogMissingError(CatalogError):
+    """There is no catalog file."""
+
+
+class CatalogDamagedError(CatalogError):
+    """The catalog file cannot be read as a catalog."""
+
+
+class CatalogTooNewError(CatalogError):
+    """The catalog file was written by a later version of the program."""
+
+
+class CatalogUnwritableError(CatalogError):
+    """The catalog could not be written; the one before is untouched."""
+
+
+class CatalogBusyError(CatalogError):
+    """Another process holds the writer's lock."""
+
+
+class UnknownSnapshotError(CatalogError):
+    """No snapshot has the id that was asked for, or none was known at that time."""

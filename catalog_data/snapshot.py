@@ -1,0 +1,84 @@
+"""The catalog as known at one instant: what the engine works on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import polars as pl
+
+from catalog_data.schema import EGRESS, INSTANCE_TYPES, OFFERS, PROVENANCE, REGIONS, SPOT_RISK, THROUGHPUT
+
+HARDWARE = tuple(
+    name
+    for name in INSTANCE_TYPES.column_names
+    if name not in INSTANCE_TYPES.key and name not in {column.name for column in PROVENANCE}
+)
+"""The columns of INSTANCE_TYPES that describe the machine itself."""
+
+OFFER_ROWS = pl.Schema(
+    {
+        **OFFERS.polars_schema(),
+        **{name: dtype for name, dtype in INSTANCE_TYPES.polars_schema().items() if name in HARDWARE},
+    }
+)
+"""The schema of `Snapshot.offers`: OFFERS, each row with the hardware of its instance type."""
+
+
+@dataclass(frozen=True)
+class SourceAge:
+    """One source of a snapshot: `observed_at` is the newest look at it, `rows` what it holds there."""
+
+    source: str
+    source_version: str | None
+    observed_at: datetime
+    rows: int
+
+
+@dataclass(frozen=True)
+class SnapshotInfo:
+    """The name of a snapshot: `published_at` is the instant from which on it was what was known."""
+
+    seq: int
+    id: str
+    published_at: datetime
+    note: str
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Immutable frames and where they come from.
+
+    `offers` follows OFFER_ROWS and may be limited to what one question needs; the other frames follow
+    their table in the schema and are empty where the question did not need them.
+    """
+
+    info: SnapshotInfo
+    sources: tuple[SourceAge, ...]
+    offers: pl.DataFrame
+    regions: pl.DataFrame
+    egress: pl.DataFrame
+    throughput: pl.DataFrame
+    spot_risk: pl.DataFrame
+
+    @staticmethod
+    def of(
+        info: SnapshotInfo,
+        offers: pl.DataFrame,
+        *,
+        sources: tuple[SourceAge, ...] = (),
+        regions: pl.DataFrame | None = None,
+        egress: pl.DataFrame | None = None,
+        throughput: pl.DataFrame | None = None,
+        spot_risk: pl.DataFrame | None = None,
+    ) -> Snapshot:
+        """A snapshot whose missing frames are empty."""
+        return Snapshot(
+            info=info,
+            sources=sources,
+            offers=offers,
+            regions=REGIONS.empty() if regions is None else regions,
+            egress=EGRESS.empty() if egress is None else egress,
+            throughput=THROUGHPUT.empty() if throughput is None else throughput,
+            spot_risk=SPOT_RISK.empty() if spot_risk is None else spot_risk,
+        )

@@ -1,0 +1,471 @@
+"""Snapshots on disk: the only file that knows DuckDB.
+
+A catalog is one DuckDB file. Each table holds every version of every row with the snapshots between
+which it was current (`since_seq` inclusive, `until_seq` exclusive, null while it is), so that any
+earlier snapshot can be read back and unchanged rows cost nothing.
+
+Publishing never writes the live file. It copies it, changes the copy in one transaction and renames the
+copy into place under a writer's lock: a reader has the whole snapshot before or the whole one after.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, Self
+
+import duckdb
+import polars as pl
+
+from catalog_data.errors import (
+    CatalogBusyError,
+    CatalogDamagedError,
+    CatalogMissingError,
+    CatalogTooNewError,
+    CatalogUnwritableError,
+    UnknownSnapshotError,
+)
+from catalog_data.schema import (
+    EGRESS,
+    OFFERS,
+    REGIONS,
+    SPOT_RISK,
+    TABLES,
+    THROUGHPUT,
+    Column,
+    Kind,
+    Table,
+    duckdb_columns,
+)
+from catalog_data.snapshot import HARDWARE, Snapshot, SnapshotInfo, SourceAge
+
+FORMAT: Final = 1
+_META: Final = """
+CREATE TABLE meta (format INTEGER NOT NULL);
+CREATE TABLE snapshots (
+    seq INTEGER PRIMARY KEY, id VARCHAR NOT NULL, published_at TIMESTAMP NOT NULL, note VARCHAR NOT NULL
+);
+CREATE TABLE sources (
+    seq INTEGER NOT NULL, source VARCHAR NOT NULL, source_version VARCHAR,
+    observed_at TIMESTAMP NOT NULL, rows BIGINT NOT NULL
+);
+"""
+# Extensions would be fetched from the network; everything that is needed is built in.
+_SETTINGS: Final[dict[str, str | bool | int | float | list[str]]] = {
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+}
+# What says that a row is another one now. A second look at the same figure is not a change.
+_RESEEN: Final = ("source_version", "observed_at")
+
+
+@dataclass(frozen=True)
+class OfferFilter:
+    """Which offers to read; an empty tuple or None sets no limit. `accelerators` are canonical names."""
+
+    clouds: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()
+    accelerators: tuple[str, ...] = ()
+    purchases: tuple[str, ...] = ()
+    instance_types: tuple[str, ...] = ()
+    max_price_usd_h: float | None = None
+
+
+class Catalog:
+    """A catalog file opened for reading. Use it as a context manager."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+        self._connection = connection
+        self.path = path
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open the catalog at `path` for reading.
+
+        Raises:
+            CatalogMissingError, CatalogDamagedError, CatalogTooNewError: see each.
+        """
+        if not path.exists():
+            raise CatalogMissingError(f"there is no catalog at {path}")
+        with _reading(path):
+            connection = duckdb.connect(str(path), read_only=True, config=_SETTINGS)
+            row = connection.sql("SELECT max(format) FROM meta").fetchone()
+        if row is None or row[0] is None:
+            raise _damaged(path, "it holds no format number")
+        if row[0] > FORMAT:
+            raise CatalogTooNewError(
+                f"the catalog {path} has format {row[0]}, this version reads up to {FORMAT}", "upgrade skybroker"
+            )
+        return cls(connection, path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    def snapshots(self) -> list[SnapshotInfo]:
+        """All snapshots, oldest first."""
+        rows = self._rows("SELECT seq, id, published_at, note FROM snapshots ORDER BY seq")
+        return [SnapshotInfo(seq, name, at.replace(tzinfo=UTC), note) for seq, name, at, note in rows]
+
+    def resolve(self, at: datetime | str | None = None) -> SnapshotInfo:
+        """The snapshot with an id (or the start of one), the one known at an instant, or the newest.
+
+        Raises:
+            UnknownSnapshotError: there is none.
+        """
+        known = self.snapshots()
+        if not known:
+            raise UnknownSnapshotError(f"the catalog {self.path} holds no snapshot", "run `skybroker catalog refresh`")
+        if at is None:
+            return known[-1]
+        if isinstance(at, str):
+            found = [info for info in known if info.id.startswith(at)]
+            if len(found) != 1:
+                what = "several snapshots start" if found else "no snapshot starts"
+                raise UnknownSnapshotError(f"{what} with {at}", "list them with `skybroker catalog history`")
+            return found[0]
+        before = [info for info in known if info.published_at <= at]
+        if not before:
+            raise UnknownSnapshotError(
+                f"nothing was known yet at {at.isoformat()}",
+                f"the oldest snapshot is {known[0].id} of {known[0].published_at.isoformat()}",
+            )
+        return before[-1]
+
+    def sources(self, info: SnapshotInfo) -> tuple[SourceAge, ...]:
+        """What each source had brought by then, by name."""
+        rows = self._rows(
+            "SELECT source, source_version, observed_at, rows FROM sources WHERE seq = ? ORDER BY source", [info.seq]
+        )
+        return tuple(SourceAge(name, version, at.replace(tzinfo=UTC), count) for name, version, at, count in rows)
+
+    def offers(self, info: SnapshotInfo, where: OfferFilter = OfferFilter()) -> pl.DataFrame:
+        """Offers with the hardware of their types (schema: snapshot.OFFER_ROWS), in no particular order.
+
+        An offer whose instance type has no hardware row keeps nulls in its place. Sorting here would cost more
+        than the query; whoever ranks sorts anyway.
+        """
+        columns = ", ".join([*(f"o.{name}" for name in OFFERS.column_names), *(f"t.{name}" for name in HARDWARE)])
+        return self._frame(
+            f"SELECT {columns} FROM offers o LEFT JOIN instance_types t"  # noqa: S608 (names come from the schema)
+            f" ON o.cloud = t.cloud AND o.instance_type = t.instance_type AND {_current('t', info)}"
+            f" WHERE {_current('o', info)}{_offer_limits(where)}"
+        )
+
+    def table(self, table: Table, info: SnapshotInfo) -> pl.DataFrame:
+        """One whole table (schema: its own), in the order of its keys."""
+        return self._frame(
+            f"SELECT {_list(table.column_names)} FROM {table.name} t"  # noqa: S608 (names come from the schema)
+            f" WHERE {_current('t', info)} ORDER BY {_list(table.key)}"
+        )
+
+    def accelerators(self, info: SnapshotInfo) -> list[str]:
+        """The accelerators that some offer has, by name."""
+        frame = self._frame(
+            "SELECT DISTINCT t.accelerator FROM instance_types t"
+            f" WHERE t.accelerator IS NOT NULL AND {_current('t', info)} ORDER BY 1"
+        )
+        return frame["accelerator"].to_list()
+
+    def snapshot(
+        self,
+        at: datetime | str | None = None,
+        where: OfferFilter = OfferFilter(),
+        *,
+        network: bool = True,
+        spot_risk: bool = True,
+    ) -> Snapshot:
+        """The frames that one question needs; without `network` or `spot_risk` those stay empty."""
+        info = self.resolve(at)
+        return Snapshot.of(
+            info,
+            self.offers(info, where),
+            sources=self.sources(info),
+            regions=self.table(REGIONS, info),
+            egress=self.table(EGRESS, info) if network else None,
+            throughput=self.table(THROUGHPUT, info) if network else None,
+            spot_risk=self.table(SPOT_RISK, info) if spot_risk else None,
+        )
+
+    def history(self, where: OfferFilter, zone: str | None = None) -> pl.DataFrame:
+        """Every price that the offers have had: OFFERS' keys, price, availability, `known_from`, `known_until`."""
+        in_zone = "" if zone is None else f" AND o.zone = {_literal(zone)}"
+        keys = ", ".join(f"o.{name}" for name in OFFERS.key)
+        return self._frame(
+            f"SELECT {keys}, o.price_usd_h, o.available, o.source, o.observed_at,"  # noqa: S608 (names from the schema)
+            " a.published_at AS known_from, b.published_at AS known_until"
+            " FROM offers o JOIN snapshots a ON a.seq = o.since_seq LEFT JOIN snapshots b ON b.seq = o.until_seq"
+            " LEFT JOIN instance_types t ON o.cloud = t.cloud AND o.instance_type = t.instance_type"
+            f" AND t.until_seq IS NULL WHERE true{_offer_limits(where)}{in_zone} ORDER BY {keys}, o.since_seq"
+        )
+
+    def diff(self, old: SnapshotInfo, new: SnapshotInfo) -> pl.DataFrame:
+        """Offers that came, went or changed: OFFERS' keys, `change`, `old_usd_h`, `new_usd_h`."""
+        keys = ", ".join(f"coalesce(a.{name}, b.{name}) AS {name}" for name in OFFERS.key)
+        return self._frame(
+            f"WITH a AS (SELECT * FROM offers t WHERE {_current('t', old)}),"  # noqa: S608 (names from the schema)
+            f" b AS (SELECT * FROM offers t WHERE {_current('t', new)})"
+            f" SELECT {keys}, CASE WHEN a.cloud IS NULL THEN 'new' WHEN b.cloud IS NULL THEN 'gone' ELSE 'changed' END"
+            " AS change, a.price_usd_h AS old_usd_h, b.price_usd_h AS new_usd_h"
+            f" FROM a FULL JOIN b ON {_same(OFFERS.key, 'a', 'b')}"
+            " WHERE a.cloud IS NULL OR b.cloud IS NULL OR a.price_usd_h IS DISTINCT FROM b.price_usd_h"
+            f" OR a.available IS DISTINCT FROM b.available ORDER BY {_list(OFFERS.key)}"
+        )
+
+    def _rows(self, query: str, parameters: Sequence[object] = ()) -> list[tuple]:  # type: ignore[type-arg]
+        with _reading(self.path):
+            return self._connection.execute(query, list(parameters)).fetchall()
+
+    def _frame(self, query: str) -> pl.DataFrame:
+        # Values stand in the text: DuckDB hands over the result of a query with parameters twenty times slower.
+        with _reading(self.path):
+            frame = pl.DataFrame(self._connection.sql(query))
+        instants = [name for name, dtype in frame.schema.items() if isinstance(dtype, pl.Datetime)]
+        return frame.with_columns(pl.col(instants).dt.replace_time_zone("UTC"))
+
+
+def publish(
+    path: Path,
+    batch: Mapping[str, Path],
+    *,
+    published_at: datetime,
+    note: str,
+    snapshot_id: str | None = None,
+    wait_s: float = 0,
+) -> SnapshotInfo:
+    """Make a batch the newest snapshot, whole or not at all.
+
+    `batch` maps names of tables to Parquet files in their schema. A row replaces the one with its key; a row
+    of a source that the batch brings for that table and that is no longer in it is gone. A batch that changes
+    nothing publishes nothing and returns the newest snapshot as it is.
+
+    Args:
+        path: the catalog file; it is created if it is not there.
+        batch: a Parquet file for each table that changes.
+        published_at: the instant from which on this is what was known; never before the newest snapshot.
+        note: what brought the batch, for `history`.
+        snapshot_id: the id to give; by default it follows from the previous id and the batch's bytes.
+        wait_s: how long to wait for another publisher.
+
+    Raises:
+        CatalogBusyError: another process is still publishing after `wait_s`.
+        CatalogUnwritableError: the folder or the disk refuses; the live file is as it was.
+        CatalogDamagedError, CatalogTooNewError: the live file cannot be extended.
+    """
+    with _writing(path), _lock(path, wait_s):
+        _remove_leftovers(path)
+        previous = _newest(path)
+        draft = path.with_name(f"{path.name}.new-{os.getpid()}")
+        try:
+            if previous is not None:
+                shutil.copyfile(path, draft)
+            info = _apply(draft, batch, previous, published_at, note, snapshot_id)
+            if info is None:
+                assert previous is not None
+                return previous
+            _flush(draft)
+            os.replace(draft, path)
+            _flush(path.parent)
+            return info
+        finally:
+            for leftover in (draft, draft.with_name(f"{draft.name}.wal")):
+                leftover.unlink(missing_ok=True)
+
+
+def _apply(
+    draft: Path,
+    batch: Mapping[str, Path],
+    previous: SnapshotInfo | None,
+    published_at: datetime,
+    note: str,
+    snapshot_id: str | None,
+) -> SnapshotInfo | None:
+    """Write the batch into the draft as the next snapshot; None where it changes nothing."""
+    seq = 1 if previous is None else previous.seq + 1
+    if previous is not None:
+        published_at = max(published_at, previous.published_at)
+    info = SnapshotInfo(seq, snapshot_id or _lineage_id(previous, batch), published_at.astimezone(UTC), note)
+    with duckdb.connect(str(draft), config=_SETTINGS) as connection:
+        connection.execute("BEGIN")
+        if previous is None:
+            _create(connection)
+        changed = [_merge(connection, TABLES[name], file, seq) for name, file in sorted(batch.items())]
+        if previous is not None and not any(changed):
+            return None
+        connection.execute(
+            "INSERT INTO snapshots VALUES (?, ?, ?, ?)", [info.seq, info.id, info.published_at.replace(tzinfo=None), info.note]
+        )
+        _count_sources(connection, seq)
+        connection.execute("COMMIT")
+        connection.execute("CHECKPOINT")
+    return info
+
+
+def _create(connection: duckdb.DuckDBPyConnection) -> None:
+    for statement in _META.split(";"):
+        if statement.strip():
+            connection.execute(statement)
+    connection.execute("INSERT INTO meta VALUES (?)", [FORMAT])
+    for table in TABLES.values():
+        connection.execute(
+            f"CREATE TABLE {table.name} ({duckdb_columns(table)}, since_seq INTEGER NOT NULL, until_seq INTEGER)"
+        )
+
+
+def _merge(connection: duckdb.DuckDBPyConnection, table: Table, file: Path, seq: int) -> bool:
+    """Bring one table up to the batch; whether anything changed."""
+    values = [name for name in table.column_names if name not in table.key and name not in _RESEEN]
+    staged = _list([_from_parquet(column) for column in table.columns])
+    connection.execute(f"CREATE TEMP TABLE staged AS SELECT {staged} FROM read_parquet(?)", [str(file)])  # noqa: S608
+    same_row = f"{_same(table.key, 'staged', 'live')} AND {_same(values, 'staged', 'live')}"
+    closed = connection.execute(
+        f"UPDATE {table.name} live SET until_seq = ? WHERE until_seq IS NULL"  # noqa: S608 (names from the schema)
+        f" AND (source IN (SELECT DISTINCT source FROM staged)"
+        f" OR EXISTS (FROM staged WHERE {_same(table.key, 'staged', 'live')}))"
+        f" AND NOT EXISTS (FROM staged WHERE {same_row})",
+        [seq],
+    ).fetchone()
+    added = connection.execute(
+        f"INSERT INTO {table.name} SELECT staged.*, ?, NULL FROM staged"  # noqa: S608 (names from the schema)
+        f" WHERE NOT EXISTS (FROM {table.name} live WHERE live.until_seq IS NULL AND {same_row})",
+        [seq],
+    ).fetchone()
+    connection.execute("DROP TABLE staged")
+    return any(row is not None and row[0] for row in (closed, added))
+
+
+def _from_parquet(column: Column) -> str:
+    return f"make_timestamp(epoch_us({column.name})) AS {column.name}" if column.kind is Kind.INSTANT else column.name
+
+
+def _count_sources(connection: duckdb.DuckDBPyConnection, seq: int) -> None:
+    """Record what each source holds in the new snapshot."""
+    tables = " UNION ALL ".join(
+        f"SELECT source, source_version, observed_at FROM {name} WHERE until_seq IS NULL"  # noqa: S608
+        for name in TABLES
+    )
+    connection.execute(
+        "INSERT INTO sources SELECT ?, source, max(source_version), max(observed_at), count(*)"  # noqa: S608
+        f" FROM ({tables}) GROUP BY source",
+        [seq],
+    )
+
+
+def _newest(path: Path) -> SnapshotInfo | None:
+    if not path.exists():
+        return None
+    with Catalog.open(path) as catalog:
+        return catalog.resolve()
+
+
+def _lineage_id(previous: SnapshotInfo | None, batch: Mapping[str, Path]) -> str:
+    digest = hashlib.sha256((previous.id if previous else "").encode())
+    for name, file in sorted(batch.items()):
+        digest.update(name.encode())
+        digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()[:12]
+
+
+def _offer_limits(where: OfferFilter) -> str:
+    """The limits as SQL on `o` (offers) and `t` (instance types)."""
+    lists = {
+        "o.cloud": where.clouds,
+        "o.region": where.regions,
+        "t.accelerator": where.accelerators,
+        "o.purchase": where.purchases,
+        "o.instance_type": where.instance_types,
+    }
+    limits = [f"{column} IN ({_list([_literal(value) for value in wanted])})" for column, wanted in lists.items() if wanted]
+    if where.max_price_usd_h is not None:
+        limits.append(f"o.price_usd_h <= {float(where.max_price_usd_h)!r}")
+    return "".join(f" AND {limit}" for limit in limits)
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _current(alias: str, info: SnapshotInfo) -> str:
+    return f"{alias}.since_seq <= {info.seq} AND ({alias}.until_seq IS NULL OR {alias}.until_seq > {info.seq})"
+
+
+def _same(names: Sequence[str], left: str, right: str) -> str:
+    return " AND ".join(f"{left}.{name} IS NOT DISTINCT FROM {right}.{name}" for name in names)
+
+
+def _list(names: Sequence[str]) -> str:
+    return ", ".join(names)
+
+
+def _damaged(path: Path, why: str) -> CatalogDamagedError:
+    return CatalogDamagedError(
+        f"the catalog {path} cannot be read: {why}",
+        f"move it away (mv {path} {path}.damaged) and the next command starts from the embedded catalog",
+    )
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """DuckDB's errors while reading, as ours: the file is unreadable, or not what we wrote."""
+    try:
+        yield
+    except duckdb.Error as error:
+        raise _damaged(path, str(error).splitlines()[0]) from error
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """The system's and DuckDB's refusals while writing, as ours."""
+    try:
+        yield
+    except (OSError, duckdb.IOException, duckdb.FatalException) as error:
+        reason = str(error).splitlines()[0]
+        raise CatalogUnwritableError(
+            f"the catalog {path} could not be written: {reason}",
+            "free some space or choose another place with SKYBROKER_CATALOG; what was there is untouched",
+        ) from error
+
+
+@contextmanager
+def _lock(path: Path, wait_s: float) -> Iterator[None]:
+    """Hold the writer's lock beside the catalog; the kernel frees it if the process dies."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    give_up_at = time.monotonic() + wait_s
+    with path.with_name(f"{path.name}.lock").open("w") as file:
+        while not _acquired(file.fileno()):
+            if time.monotonic() >= give_up_at:
+                raise CatalogBusyError(f"another process is publishing into {path}", "try again when it is done")
+            time.sleep(min(0.05, wait_s))
+        yield
+
+
+def _acquired(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _remove_leftovers(path: Path) -> None:
+    """What publishers that died left behind; only the holder of the lock may."""
+    for leftover in path.parent.glob(f"{path.name}.new-*"):
+        leftover.unlink(missing_ok=True)
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
