@@ -1,12 +1,13 @@
 """What can go wrong with a catalog, as types that say what to do next.
 
-    CatalogError
+CatalogError
     +-- CatalogMissingError      there is no file: publish into it first
     +-- CatalogDamagedError      the file cannot be read: move it away
     +-- CatalogTooNewError       written by a later version: upgrade
     +-- CatalogUnwritableError   the folder or the disk refuses: nothing was changed
     +-- CatalogBusyError         another process is publishing: wait
     +-- UnknownSnapshotError     no snapshot has that id, or none was known then
+    +-- BatchError               what is to be published is not of its table: mend its source, nothing was changed
 """
 
 from __future__ import annotations
@@ -42,3 +43,7 @@ class CatalogBusyError(CatalogError):
 
 class UnknownSnapshotError(CatalogError):
     """No snapshot has the id that was asked for, or none was known at that time."""
+
+
+class BatchError(CatalogError):
+    """Rows are not of the table that they are for: columns, types, missing values or repeated keys."""

@@ -101,6 +101,19 @@ class Table:
         """The schema of a frame that holds this table."""
         return pl.Schema({column.name: POLARS_TYPES[column.kind] for column in self.columns})
 
+    def misfits(self, found: Mapping[str, pl.DataType]) -> list[str]:
+        """What keeps a frame with the columns `found`, in any order, from being one of this table; a sentence each."""
+        expected = self.polars_schema()
+        return [
+            *(f"{name} is missing" for name in expected if name not in found),
+            *(f"{name} is no column of it" for name in found if name not in expected),
+            *(
+                f"{name} is {found[name]}, not {dtype}"
+                for name, dtype in expected.items()
+                if name in found and found[name] != dtype
+            ),
+        ]
+
     def empty(self) -> pl.DataFrame:
         """A frame of this table without rows."""
         return pl.DataFrame(schema=self.polars_schema())
@@ -124,7 +137,7 @@ INSTANCE_TYPES: Final = Table(
     (
         _text("cloud", "the provider"),
         _text("instance_type", "the provider's own name of the machine type"),
-        Column("vcpus", Kind.NUMBER, "virtual CPUs", above=0, high=10_000),
+        Column("vcpus", Kind.NUMBER, "virtual CPUs", above=0, high=100_000),
         Column("memory_gib", Kind.NUMBER, "main memory", "GiB", above=0, high=200_000),
         _text("arch", "CPU architecture", nullable=True, values=("x86_64", "arm64")),
         _text("accelerator", "canonical accelerator name; null where there is none", nullable=True),
@@ -242,8 +255,7 @@ SPOT_RISK: Final = Table(
 )
 
 TABLES: Final[Mapping[str, Table]] = {
-    table.name: table
-    for table in (INSTANCE_TYPES, OFFERS, REGIONS, EGRESS, THROUGHPUT, SPOT_EVENTS, SPOT_RISK)
+    table.name: table for table in (INSTANCE_TYPES, OFFERS, REGIONS, EGRESS, THROUGHPUT, SPOT_EVENTS, SPOT_RISK)
 }
 
 

@@ -10,23 +10,20 @@ copy into place under a writer's lock: a reader has the whole snapshot before or
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import os
-import shutil
-import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import duckdb
 import polars as pl
 
+from catalog_data.atomic import drafted, put_in_place, writing_alone
 from catalog_data.errors import (
-    CatalogBusyError,
+    BatchError,
     CatalogDamagedError,
     CatalogMissingError,
     CatalogTooNewError,
@@ -58,6 +55,7 @@ CREATE TABLE sources (
     observed_at TIMESTAMP NOT NULL, rows BIGINT NOT NULL
 );
 """
+_LOOKS: Final = "CREATE TEMP TABLE looks (source VARCHAR, source_version VARCHAR, observed_at TIMESTAMP)"
 # Extensions would be fetched from the network; everything that is needed is built in.
 _SETTINGS: Final[dict[str, str | bool | int | float | list[str]]] = {
     "autoinstall_known_extensions": False,
@@ -93,17 +91,21 @@ class Catalog:
         Raises:
             CatalogMissingError, CatalogDamagedError, CatalogTooNewError: see each.
         """
-        if not path.exists():
-            raise CatalogMissingError(f"there is no catalog at {path}")
-        with _reading(path):
-            connection = duckdb.connect(str(path), read_only=True, config=_SETTINGS)
-            row = connection.sql("SELECT max(format) FROM meta").fetchone()
-        if row is None or row[0] is None:
-            raise _damaged(path, "it holds no format number")
-        if row[0] > FORMAT:
-            raise CatalogTooNewError(
-                f"the catalog {path} has format {row[0]}, this version reads up to {FORMAT}", "upgrade skybroker"
-            )
+        with _reading(path), ExitStack() as stack:
+            if not path.exists():
+                raise CatalogMissingError(f"there is no catalog at {path}")
+            # Attached, since DuckDB gives a process that connects to a path again the file that it opened before,
+            # even where another one has taken its place.
+            connection = stack.enter_context(duckdb.connect(config={**_SETTINGS, "temp_directory": f"{path}.tmp"}))
+            connection.execute(f"ATTACH {_literal(str(path))} AS live (TYPE duckdb, READ_ONLY); USE live")
+            row = connection.execute("SELECT max(format::INTEGER) FROM meta").fetchone()
+            if row is None or row[0] is None:
+                raise _damaged(path, "it holds no format number")
+            if row[0] > FORMAT:
+                raise CatalogTooNewError(
+                    f"the catalog {path} has format {row[0]}, this version reads up to {FORMAT}", "upgrade skybroker"
+                )
+            stack.pop_all()
         return cls(connection, path)
 
     def __enter__(self) -> Self:
@@ -121,23 +123,23 @@ class Catalog:
         """The snapshot with an id (or the start of one), the one known at an instant, or the newest.
 
         Raises:
-            UnknownSnapshotError: there is none.
+            UnknownSnapshotError: there is none, or several have ids that start so.
+            ValueError: the instant has no time zone.
         """
+        instant = _utc(at) if isinstance(at, datetime) else None
         known = self.snapshots()
         if not known:
             raise UnknownSnapshotError(f"the catalog {self.path} holds no snapshot", "run `skybroker catalog refresh`")
-        if at is None:
-            return known[-1]
         if isinstance(at, str):
-            found = [info for info in known if info.id.startswith(at)]
+            found = [info for info in known if info.id == at] or [info for info in known if info.id.startswith(at)]
             if len(found) != 1:
                 what = "several snapshots start" if found else "no snapshot starts"
                 raise UnknownSnapshotError(f"{what} with {at}", "list them with `skybroker catalog history`")
             return found[0]
-        before = [info for info in known if info.published_at <= at]
+        before = [info for info in known if instant is None or info.published_at <= instant]
         if not before:
             raise UnknownSnapshotError(
-                f"nothing was known yet at {at.isoformat()}",
+                f"nothing was known yet at {instant}",
                 f"the oldest snapshot is {known[0].id} of {known[0].published_at.isoformat()}",
             )
         return before[-1]
@@ -157,7 +159,7 @@ class Catalog:
         """
         columns = ", ".join([*(f"o.{name}" for name in OFFERS.column_names), *(f"t.{name}" for name in HARDWARE)])
         return self._frame(
-            f"SELECT {columns} FROM offers o LEFT JOIN instance_types t"  # noqa: S608 (names come from the schema)
+            f"SELECT {columns} FROM offers o LEFT JOIN instance_types t"
             f" ON o.cloud = t.cloud AND o.instance_type = t.instance_type AND {_current('t', info)}"
             f" WHERE {_current('o', info)}{_offer_limits(where)}"
         )
@@ -165,15 +167,15 @@ class Catalog:
     def table(self, table: Table, info: SnapshotInfo) -> pl.DataFrame:
         """One whole table (schema: its own), in the order of its keys."""
         return self._frame(
-            f"SELECT {_list(table.column_names)} FROM {table.name} t"  # noqa: S608 (names come from the schema)
+            f"SELECT {_list(table.column_names)} FROM {table.name} t"
             f" WHERE {_current('t', info)} ORDER BY {_list(table.key)}"
         )
 
     def accelerators(self, info: SnapshotInfo) -> list[str]:
         """The accelerators that some offer has, by name."""
         frame = self._frame(
-            "SELECT DISTINCT t.accelerator FROM instance_types t"
-            f" WHERE t.accelerator IS NOT NULL AND {_current('t', info)} ORDER BY 1"
+            "SELECT DISTINCT t.accelerator FROM instance_types t JOIN offers o USING (cloud, instance_type)"
+            f" WHERE t.accelerator IS NOT NULL AND {_current('t', info)} AND {_current('o', info)} ORDER BY 1"
         )
         return frame["accelerator"].to_list()
 
@@ -198,22 +200,27 @@ class Catalog:
         )
 
     def history(self, where: OfferFilter, zone: str | None = None) -> pl.DataFrame:
-        """Every price that the offers have had: OFFERS' keys, price, availability, `known_from`, `known_until`."""
+        """Every price that the offers have had: OFFERS' keys, price, availability, `known_from`, `known_until`.
+
+        `known_until` is null for what is known now. A limit on accelerators goes by the newest hardware of the
+        type, current or not.
+        """
         in_zone = "" if zone is None else f" AND o.zone = {_literal(zone)}"
         keys = ", ".join(f"o.{name}" for name in OFFERS.key)
         return self._frame(
-            f"SELECT {keys}, o.price_usd_h, o.available, o.source, o.observed_at,"  # noqa: S608 (names from the schema)
+            f"SELECT {keys}, o.price_usd_h, o.available, o.source, o.observed_at,"
             " a.published_at AS known_from, b.published_at AS known_until"
             " FROM offers o JOIN snapshots a ON a.seq = o.since_seq LEFT JOIN snapshots b ON b.seq = o.until_seq"
-            " LEFT JOIN instance_types t ON o.cloud = t.cloud AND o.instance_type = t.instance_type"
-            f" AND t.until_seq IS NULL WHERE true{_offer_limits(where)}{in_zone} ORDER BY {keys}, o.since_seq"
+            " LEFT JOIN (SELECT DISTINCT ON (cloud, instance_type) * FROM instance_types ORDER BY since_seq DESC) t"
+            " ON o.cloud = t.cloud AND o.instance_type = t.instance_type"
+            f" WHERE true{_offer_limits(where)}{in_zone} ORDER BY {keys}, o.since_seq"
         )
 
     def diff(self, old: SnapshotInfo, new: SnapshotInfo) -> pl.DataFrame:
         """Offers that came, went or changed: OFFERS' keys, `change`, `old_usd_h`, `new_usd_h`."""
         keys = ", ".join(f"coalesce(a.{name}, b.{name}) AS {name}" for name in OFFERS.key)
         return self._frame(
-            f"WITH a AS (SELECT * FROM offers t WHERE {_current('t', old)}),"  # noqa: S608 (names from the schema)
+            f"WITH a AS (SELECT * FROM offers t WHERE {_current('t', old)}),"
             f" b AS (SELECT * FROM offers t WHERE {_current('t', new)})"
             f" SELECT {keys}, CASE WHEN a.cloud IS NULL THEN 'new' WHEN b.cloud IS NULL THEN 'gone' ELSE 'changed' END"
             " AS change, a.price_usd_h AS old_usd_h, b.price_usd_h AS new_usd_h"
@@ -222,7 +229,16 @@ class Catalog:
             f" OR a.available IS DISTINCT FROM b.available ORDER BY {_list(OFFERS.key)}"
         )
 
-    def _rows(self, query: str, parameters: Sequence[object] = ()) -> list[tuple]:  # type: ignore[type-arg]
+    def verify(self) -> None:
+        """Read the whole file: other methods meet only the damage in what they read.
+
+        Raises:
+            CatalogDamagedError: some of it cannot be read.
+        """
+        for name in ("snapshots", "sources", *TABLES):
+            self._rows(f"SELECT max(hash(t)) FROM {name} t")
+
+    def _rows(self, query: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         with _reading(self.path):
             return self._connection.execute(query, list(parameters)).fetchall()
 
@@ -245,12 +261,16 @@ def publish(
 ) -> SnapshotInfo:
     """Make a batch the newest snapshot, whole or not at all.
 
-    `batch` maps names of tables to Parquet files in their schema. A row replaces the one with its key; a row
-    of a source that the batch brings for that table and that is no longer in it is gone. A batch that changes
-    nothing publishes nothing and returns the newest snapshot as it is.
+    `batch` maps names of tables to Parquet files in their schema, each key at most once. For each table it is the
+    whole truth of the sources that occur in its rows: a row of such a source that is no longer there is gone. A
+    source without a row in the file is one that nothing was heard of, and keeps its rows; so does every source
+    where the file is empty. A row replaces the one with its key, whichever source that came from.
+
+    A batch that changes no row publishes nothing and returns the newest snapshot as it is: a second look at the
+    same figures is no change. A snapshot id that the catalog has already is not published again but returned.
 
     Args:
-        path: the catalog file; it is created if it is not there.
+        path: the catalog file; it is created if it is not there. A link to one stays a link.
         batch: a Parquet file for each table that changes.
         published_at: the instant from which on this is what was known; never before the newest snapshot.
         note: what brought the batch, for `history`.
@@ -258,28 +278,24 @@ def publish(
         wait_s: how long to wait for another publisher.
 
     Raises:
+        BatchError: a file is not in the schema of its table, or repeats a key.
         CatalogBusyError: another process is still publishing after `wait_s`.
         CatalogUnwritableError: the folder or the disk refuses; the live file is as it was.
         CatalogDamagedError, CatalogTooNewError: the live file cannot be extended.
+        ValueError: `published_at` has no time zone.
     """
-    with _writing(path), _lock(path, wait_s):
-        _remove_leftovers(path)
-        previous = _newest(path)
-        draft = path.with_name(f"{path.name}.new-{os.getpid()}")
-        try:
-            if previous is not None:
-                shutil.copyfile(path, draft)
+    path, published_at = path.resolve(), _utc(published_at)
+    with _writing(path), writing_alone(path, wait_s):
+        known = _known(path)
+        for info in known:
+            if info.id == snapshot_id:
+                return info
+        previous = known[-1] if known else None
+        with drafted(path) as draft:
             info = _apply(draft, batch, previous, published_at, note, snapshot_id)
-            if info is None:
-                assert previous is not None
-                return previous
-            _flush(draft)
-            os.replace(draft, path)
-            _flush(path.parent)
-            return info
-        finally:
-            for leftover in (draft, draft.with_name(f"{draft.name}.wal")):
-                leftover.unlink(missing_ok=True)
+            if info != previous:
+                put_in_place(draft, path)
+        return info
 
 
 def _apply(
@@ -289,32 +305,28 @@ def _apply(
     published_at: datetime,
     note: str,
     snapshot_id: str | None,
-) -> SnapshotInfo | None:
-    """Write the batch into the draft as the next snapshot; None where it changes nothing."""
+) -> SnapshotInfo:
+    """Write the batch into the draft as the next snapshot; the previous one where it changes nothing."""
     seq = 1 if previous is None else previous.seq + 1
-    if previous is not None:
-        published_at = max(published_at, previous.published_at)
-    info = SnapshotInfo(seq, snapshot_id or _lineage_id(previous, batch), published_at.astimezone(UTC), note)
     with duckdb.connect(str(draft), config=_SETTINGS) as connection:
         connection.execute("BEGIN")
         if previous is None:
             _create(connection)
-        changed = [_merge(connection, TABLES[name], file, seq) for name, file in sorted(batch.items())]
+        connection.execute(_LOOKS)
+        changed = [_merge(connection, name, file, seq) for name, file in sorted(batch.items())]
         if previous is not None and not any(changed):
-            return None
-        connection.execute(
-            "INSERT INTO snapshots VALUES (?, ?, ?, ?)", [info.seq, info.id, info.published_at.replace(tzinfo=None), info.note]
-        )
-        _count_sources(connection, seq)
+            return previous
+        at = published_at if previous is None else max(published_at, previous.published_at)
+        info = SnapshotInfo(seq, snapshot_id or _lineage_id(previous, batch), at, note)
+        connection.execute("INSERT INTO snapshots VALUES (?, ?, ?, ?)", [seq, info.id, at.replace(tzinfo=None), note])
+        _record_sources(connection, seq)
         connection.execute("COMMIT")
         connection.execute("CHECKPOINT")
     return info
 
 
 def _create(connection: duckdb.DuckDBPyConnection) -> None:
-    for statement in _META.split(";"):
-        if statement.strip():
-            connection.execute(statement)
+    connection.execute(_META)
     connection.execute("INSERT INTO meta VALUES (?)", [FORMAT])
     for table in TABLES.values():
         connection.execute(
@@ -322,57 +334,74 @@ def _create(connection: duckdb.DuckDBPyConnection) -> None:
         )
 
 
-def _merge(connection: duckdb.DuckDBPyConnection, table: Table, file: Path, seq: int) -> bool:
+def _merge(connection: duckdb.DuckDBPyConnection, name: str, file: Path, seq: int) -> bool:
     """Bring one table up to the batch; whether anything changed."""
-    values = [name for name in table.column_names if name not in table.key and name not in _RESEEN]
-    staged = _list([_from_parquet(column) for column in table.columns])
-    connection.execute(f"CREATE TEMP TABLE staged AS SELECT {staged} FROM read_parquet(?)", [str(file)])  # noqa: S608
+    with _reading_batch(name, file):
+        table = _stage(connection, name, file)
+    values = [column for column in table.column_names if column not in table.key and column not in _RESEEN]
     same_row = f"{_same(table.key, 'staged', 'live')} AND {_same(values, 'staged', 'live')}"
     closed = connection.execute(
-        f"UPDATE {table.name} live SET until_seq = ? WHERE until_seq IS NULL"  # noqa: S608 (names from the schema)
+        f"UPDATE {table.name} live SET until_seq = ? WHERE until_seq IS NULL"
         f" AND (source IN (SELECT DISTINCT source FROM staged)"
         f" OR EXISTS (FROM staged WHERE {_same(table.key, 'staged', 'live')}))"
         f" AND NOT EXISTS (FROM staged WHERE {same_row})",
         [seq],
     ).fetchone()
     added = connection.execute(
-        f"INSERT INTO {table.name} SELECT staged.*, ?, NULL FROM staged"  # noqa: S608 (names from the schema)
+        f"INSERT INTO {table.name} SELECT staged.*, ?, NULL FROM staged"
         f" WHERE NOT EXISTS (FROM {table.name} live WHERE live.until_seq IS NULL AND {same_row})",
         [seq],
     ).fetchone()
-    connection.execute("DROP TABLE staged")
+    connection.execute("INSERT INTO looks SELECT DISTINCT source, source_version, observed_at FROM staged")
     return any(row is not None and row[0] for row in (closed, added))
+
+
+def _stage(connection: duckdb.DuckDBPyConnection, name: str, file: Path) -> Table:
+    """Read the rows of a batch into the temporary table `staged`; refuse what is not of its table."""
+    if name not in TABLES:
+        raise ValueError(f"the catalog has no such table, only {_list(tuple(TABLES))}")
+    table = TABLES[name]
+    if faults := table.misfits(pl.read_parquet_schema(file)):
+        raise ValueError("; ".join(faults))
+    columns = _list([_from_parquet(column) for column in table.columns])
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE staged ({duckdb_columns(table)})")
+    connection.execute(f"INSERT INTO staged SELECT {columns} FROM read_parquet(?)", [str(file)])
+    key = _list(table.key)
+    twice = connection.execute(f"SELECT {key} FROM staged GROUP BY {key} HAVING count(*) > 1 LIMIT 1").fetchone()
+    if twice is not None:
+        raise ValueError(f"it has more than one row for {', '.join(str(value) for value in twice)}")
+    return table
 
 
 def _from_parquet(column: Column) -> str:
     return f"make_timestamp(epoch_us({column.name})) AS {column.name}" if column.kind is Kind.INSTANT else column.name
 
 
-def _count_sources(connection: duckdb.DuckDBPyConnection, seq: int) -> None:
-    """Record what each source holds in the new snapshot."""
-    tables = " UNION ALL ".join(
-        f"SELECT source, source_version, observed_at FROM {name} WHERE until_seq IS NULL"  # noqa: S608
-        for name in TABLES
-    )
+def _record_sources(connection: duckdb.DuckDBPyConnection, seq: int) -> None:
+    """Record what each source holds in the new snapshot and the newest look at it, even one that changed nothing."""
+    rows = " UNION ALL ".join(f"SELECT source FROM {name} WHERE until_seq IS NULL" for name in TABLES)
     connection.execute(
-        "INSERT INTO sources SELECT ?, source, max(source_version), max(observed_at), count(*)"  # noqa: S608
-        f" FROM ({tables}) GROUP BY source",
-        [seq],
+        "INSERT INTO sources SELECT $seq, source, arg_max_null(source_version, (observed_at, source_version)),"
+        " max(observed_at), any_value(held.rows)"
+        " FROM (FROM looks UNION ALL SELECT source, source_version, observed_at FROM sources WHERE seq = $seq - 1)"
+        f" JOIN (SELECT source, count(*) AS rows FROM ({rows}) GROUP BY source) held USING (source) GROUP BY source",
+        {"seq": seq},
     )
 
 
-def _newest(path: Path) -> SnapshotInfo | None:
+def _known(path: Path) -> list[SnapshotInfo]:
     if not path.exists():
-        return None
+        return []
     with Catalog.open(path) as catalog:
-        return catalog.resolve()
+        return catalog.snapshots()
 
 
 def _lineage_id(previous: SnapshotInfo | None, batch: Mapping[str, Path]) -> str:
     digest = hashlib.sha256((previous.id if previous else "").encode())
     for name, file in sorted(batch.items()):
         digest.update(name.encode())
-        digest.update(hashlib.sha256(file.read_bytes()).digest())
+        with file.open("rb") as data:
+            digest.update(hashlib.file_digest(data, "sha256").digest())
     return digest.hexdigest()[:12]
 
 
@@ -385,14 +414,24 @@ def _offer_limits(where: OfferFilter) -> str:
         "o.purchase": where.purchases,
         "o.instance_type": where.instance_types,
     }
-    limits = [f"{column} IN ({_list([_literal(value) for value in wanted])})" for column, wanted in lists.items() if wanted]
+    limits = [
+        f"{column} IN ({_list([_literal(value) for value in wanted])})" for column, wanted in lists.items() if wanted
+    ]
     if where.max_price_usd_h is not None:
-        limits.append(f"o.price_usd_h <= {float(where.max_price_usd_h)!r}")
+        limits.append(f"o.price_usd_h <= '{float(where.max_price_usd_h)!r}'::DOUBLE")  # quoted: it may be infinite
     return "".join(f" AND {limit}" for limit in limits)
 
 
 def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+    """The text as SQL. A query cannot hold a NUL as it stands, nor what is no Unicode, which matches nothing."""
+    text = text.encode("utf-8", "backslashreplace").decode()
+    return "'" + text.replace("'", "''").replace("\0", "' || chr(0) || '") + "'"
+
+
+def _utc(at: datetime) -> datetime:
+    if at.utcoffset() is None:
+        raise ValueError(f"an instant needs a time zone: {at.isoformat()}")
+    return at.astimezone(UTC)
 
 
 def _current(alias: str, info: SnapshotInfo) -> str:
@@ -416,11 +455,19 @@ def _damaged(path: Path, why: str) -> CatalogDamagedError:
 
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
-    """DuckDB's errors while reading, as ours: the file is unreadable, or not what we wrote."""
+    """Errors while reading, as ours: the file is unreadable, or not what we wrote."""
     try:
         yield
-    except duckdb.Error as error:
-        raise _damaged(path, str(error).splitlines()[0]) from error
+    except (OSError, duckdb.Error, pl.exceptions.PolarsError) as error:
+        raise _damaged(path, _reason(error)) from error
+
+
+@contextmanager
+def _reading_batch(name: str, file: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError, duckdb.Error, pl.exceptions.PolarsError) as error:
+        raise BatchError(f"{file} is no batch of {name}: {_reason(error)}", "nothing was changed") from error
 
 
 @contextmanager
@@ -428,44 +475,20 @@ def _writing(path: Path) -> Iterator[None]:
     """The system's and DuckDB's refusals while writing, as ours."""
     try:
         yield
-    except (OSError, duckdb.IOException, duckdb.FatalException) as error:
-        reason = str(error).splitlines()[0]
+    except (OSError, duckdb.Error) as error:
+        _require_readable(path)
         raise CatalogUnwritableError(
-            f"the catalog {path} could not be written: {reason}",
+            f"the catalog {path} could not be written: {_reason(error)}",
             "free some space or choose another place with SKYBROKER_CATALOG; what was there is untouched",
         ) from error
 
 
-@contextmanager
-def _lock(path: Path, wait_s: float) -> Iterator[None]:
-    """Hold the writer's lock beside the catalog; the kernel frees it if the process dies."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    give_up_at = time.monotonic() + wait_s
-    with path.with_name(f"{path.name}.lock").open("w") as file:
-        while not _acquired(file.fileno()):
-            if time.monotonic() >= give_up_at:
-                raise CatalogBusyError(f"another process is publishing into {path}", "try again when it is done")
-            time.sleep(min(0.05, wait_s))
-        yield
+def _require_readable(path: Path) -> None:
+    """Tell a damaged live file from a disk that refuses: DuckDB's errors do not."""
+    if path.exists():
+        with Catalog.open(path) as catalog:
+            catalog.verify()
 
 
-def _acquired(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _remove_leftovers(path: Path) -> None:
-    """What publishers that died left behind; only the holder of the lock may."""
-    for leftover in path.parent.glob(f"{path.name}.new-*"):
-        leftover.unlink(missing_ok=True)
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _reason(error: Exception) -> str:
+    return str(error).partition("\n")[0]

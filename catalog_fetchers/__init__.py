@@ -1,0 +1,1 @@
+"""Sources of the catalog: what brings prices and hardware in."""

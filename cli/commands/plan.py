@@ -1,0 +1,50 @@
+"""`skybroker plan`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.errors import CommandError
+from cli.exit_codes import ExitCode
+from cli.formats import Format
+from cli.options import AsOf, ObjectiveChoice, Output
+
+
+def plan(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Workloads (YAML), each planned on its own.")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="PLAN", help="Write the plan here as JSON.")] = None,
+    objective: Annotated[ObjectiveChoice | None, typer.Option(help="Least of what; else as the workload says.")] = None,
+    deadline: Annotated[str | None, typer.Option(help="Latest end: 12h, 2d, or an instant.")] = None,
+    budget: Annotated[str | None, typer.Option(help="Most money for the whole run, USD.")] = None,
+    top: Annotated[int, typer.Option(min=1, max=1000, help="How many options to rank, the best included.")] = 5,
+    as_of: AsOf = None,
+    time_limit: Annotated[
+        float | None, typer.Option(min=0.1, help="Most seconds for the solver; the gap is then shown.")
+    ] = None,
+    output: Output = Format.TABLE,
+) -> None:
+    """Print the best plan for a workload, and what else there is."""
+    from cli.plan_view import print_plan
+    from cli.printer import print_data, print_lines
+    from cli.wiring import Overrides, loaded_workload, parsed_instant, planned, write_whole
+    from engine.workload import Objective
+
+    if out is not None and len(files) > 1:
+        raise CommandError("--out takes one workload", hint="plan the files one by one", code=ExitCode.USAGE)
+    overrides = Overrides(Objective(objective) if objective else None, deadline, budget)
+    workloads = [(file, loaded_workload(file, overrides)) for file in files]
+    plans = [planned(workload, file, parsed_instant(as_of), top, time_limit) for file, workload in workloads]
+    if out is not None:
+        write_whole(out, plans[0].to_json())
+    if output is Format.TABLE:
+        for number, result in enumerate(plans):
+            if number:
+                print_lines("")
+            print_plan(result)
+    elif len(plans) == 1:
+        print_data(plans[0].model_dump(mode="json"), output)
+    else:
+        print_data({"schema_version": 1, "plans": [result.model_dump(mode="json") for result in plans]}, output)

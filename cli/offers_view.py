@@ -1,0 +1,132 @@
+"""Offers as people and programs read them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import polars as pl
+
+from catalog_data.normalise import UnknownNameError, accelerator_name, cloud_name, nearest_name, tpu_slice
+from catalog_data.schema import Purchase
+from catalog_data.snapshot import SnapshotInfo
+from catalog_data.store import OfferFilter
+from cli.errors import CommandError
+from cli.exit_codes import ExitCode
+from cli.plan_view import age_text, money, number
+from cli.printer import Column, print_lines, print_table
+from cli.wiring import opened_catalog
+
+COLUMNS: Final = (
+    Column("CLOUD"),
+    Column("REGION"),
+    Column("ZONE", rank=3),
+    Column("INSTANCE"),
+    Column("ACCELERATORS", rank=1),
+    Column("vCPUs", right=True, rank=4),
+    Column("MEM GiB", right=True, rank=5),
+    Column("BUY"),
+    Column("PRICE AGE", right=True, rank=2),
+    Column("$/h", right=True),
+)
+
+
+@dataclass(frozen=True)
+class OfferQuery:
+    """What the user asked for, as written."""
+
+    clouds: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()
+    accelerators: tuple[str, ...] = ()
+    purchases: tuple[str, ...] = ()
+    max_price_usd_h: float | None = None
+
+
+@dataclass(frozen=True)
+class FoundOffers:
+    """The first rows of what was found (schema: snapshot.OFFER_ROWS) and how many there are in all."""
+
+    info: SnapshotInfo
+    rows: pl.DataFrame
+    total: int
+
+    def data(self) -> dict[str, Any]:
+        """Plain data; instants as ISO 8601."""
+        instants = self.rows.with_columns(pl.col("observed_at").dt.to_string("iso:strict"))
+        return {"schema_version": 1, "snapshot": self.info.id, "total": self.total, "offers": instants.to_dicts()}
+
+
+def found_offers(query: OfferQuery, at: datetime | str | None, limit: int | None) -> FoundOffers:
+    """The offers that match, the cheapest first."""
+    counts = [_accelerator_and_count(text) for text in query.accelerators]
+    where = OfferFilter(
+        clouds=tuple(_named(cloud_name, text) for text in query.clouds),
+        regions=query.regions,
+        accelerators=tuple(name for name, _ in counts),
+        purchases=tuple(_purchase(text) for text in query.purchases),
+        max_price_usd_h=query.max_price_usd_h,
+    )
+    with opened_catalog() as catalog:
+        info = catalog.resolve(at)
+        rows = catalog.offers(info, where)
+    if any(count is not None for _, count in counts):
+        rows = rows.filter(pl.any_horizontal(_has(name, count) for name, count in counts))
+    ranked = rows.sort("price_usd_h", "cloud", "region", "zone", "instance_type", "purchase", nulls_last=True)
+    return FoundOffers(info, ranked if limit is None else ranked.head(limit), rows.height)
+
+
+def _has(name: str, count: float | None) -> pl.Expr:
+    named = pl.col("accelerator") == name
+    return named if count is None else named & (pl.col("accelerator_count") == count)
+
+
+def _accelerator_and_count(text: str) -> tuple[str, float | None]:
+    name, _, count = text.partition(":")
+    as_slice = tpu_slice(name)
+    if as_slice is not None:
+        return as_slice
+    try:
+        return _named(accelerator_name, name), float(count) if count else None
+    except ValueError as error:
+        raise CommandError(f"{text}: the count is not a number", hint="write H100 or H100:8", code=ExitCode.USAGE) from error
+
+
+def _named(names: Any, text: str) -> str:
+    try:
+        return str(names(text))
+    except UnknownNameError as error:
+        raise CommandError(str(error), code=ExitCode.USAGE) from error
+
+
+def _purchase(text: str) -> str:
+    if text not in set(Purchase):
+        near = nearest_name(text, list(Purchase))
+        hint = f"did you mean {near}?" if near else f"one of {', '.join(Purchase)}"
+        raise CommandError(f"unknown purchase {text}", hint=hint, code=ExitCode.USAGE)
+    return text
+
+
+def print_offers(found: FoundOffers) -> None:
+    """The rows as a table, and how many are not shown."""
+    now = datetime.now(UTC)
+    print_table(
+        COLUMNS,
+        [
+            [
+                row["cloud"],
+                row["region"],
+                row["zone"] or "-",
+                row["instance_type"],
+                f"{number(row['accelerator_count'])} x {row['accelerator']}" if row["accelerator"] else "-",
+                number(row["vcpus"]),
+                number(row["memory_gib"]),
+                row["purchase"],
+                age_text(row["observed_at"], now),
+                "?" if row["price_usd_h"] is None else money(row["price_usd_h"]),
+            ]
+            for row in found.rows.iter_rows(named=True)
+        ],
+    )
+    more = found.total - found.rows.height
+    print_lines("", f"{found.total:,} offers in catalog {found.info.id}" + (f"; {more:,} more with --all." if more else "."))

@@ -1,0 +1,24 @@
+"""Options that several commands have; light, since `--help` loads it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, TypeAlias
+
+import typer
+
+from cli.formats import Format
+
+
+class ObjectiveChoice(StrEnum):
+    """The objectives that the command line offers (those of engine.workload.Objective)."""
+
+    COST = "cost"
+    TIME = "time"
+
+
+Output: TypeAlias = Annotated[Format, typer.Option("--output", help="table for people, json or yaml for programs.")]
+AsOf: TypeAlias = Annotated[
+    str | None,
+    typer.Option(metavar="T", help="Answer from what was known then: an instant, a day (its end), a snapshot's id."),
+]

@@ -1,0 +1,163 @@
+"""The composition root: settings, files and clocks on one side, pure functions on the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, time
+from pathlib import Path
+
+from catalog_data.embedded import publish_embedded
+from catalog_data.errors import CatalogError
+from catalog_data.normalise import nearest_name
+from catalog_data.snapshot import Snapshot
+from catalog_data.store import Catalog, OfferFilter
+from cli.errors import CommandError
+from cli.exit_codes import ExitCode
+from cli.printer import working
+from cli.settings import catalog_path
+from engine.infeasible import InfeasibleError, NoPlanInTimeError
+from engine.plan import Plan, PlanError, read_plan
+from engine.quantities import parse_deadline, parse_usd
+from engine.solve import PlanRequest, make_plan
+from engine.workload import Objective, Workload
+from engine.workload_errors import InvalidValueError, WorkloadError
+from engine.workload_reader import read_workload
+
+
+@dataclass(frozen=True)
+class Overrides:
+    """What the command line says in place of the workload; None leaves it as it is."""
+
+    objective: Objective | None = None
+    deadline: str | None = None
+    budget: str | None = None
+
+
+@contextmanager
+def opened_catalog() -> Iterator[Catalog]:
+    """The user's catalog; the embedded one is published into it at first use."""
+    path = catalog_path()
+    try:
+        if not path.exists():
+            with working(f"first use: writing the embedded catalog to {path}"):
+                publish_embedded(path)
+        with Catalog.open(path) as catalog:
+            yield catalog
+    except CatalogError as error:
+        raise CommandError(str(error), hint=error.hint) from error
+
+
+def parsed_instant(text: str | None) -> datetime | str | None:
+    """`--as-of`: an instant (UTC unless it says otherwise), a day (to its end), or the id of a snapshot."""
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    is_day = len(text) == len("2026-01-31")
+    if is_day:
+        moment = datetime.combine(moment.date(), time.max)
+    return _with_zone(moment)
+
+
+def loaded_workload(file: Path, overrides: Overrides) -> Workload:
+    """The workload in a file, as the command line changes it."""
+    try:
+        workload = read_workload(read_text(file), file=str(file))
+    except WorkloadError as error:
+        raise CommandError(*str(error).splitlines()) from error
+    return _overridden(workload, overrides)
+
+
+def _overridden(workload: Workload, overrides: Overrides) -> Workload:
+    if overrides.objective is not None:
+        workload = replace(workload, objective=overrides.objective)
+    try:
+        if overrides.deadline is not None:
+            deadline = parse_deadline(overrides.deadline)
+            at_instant = isinstance(deadline, datetime)
+            workload = replace(
+                workload,
+                deadline_hours=None if at_instant else deadline,
+                deadline_at=_with_zone(deadline) if at_instant else None,
+            )
+        if overrides.budget is not None:
+            workload = replace(workload, budget_usd=parse_usd(overrides.budget, "--budget", above=0))
+    except InvalidValueError as error:
+        raise CommandError(str(error), hint=error.faults[0].hint or "", code=ExitCode.USAGE) from error
+    return workload
+
+
+def _with_zone(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def read_text(file: Path) -> str:
+    """The text of a file that the user named."""
+    try:
+        return file.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        near = nearest_name(file.name, [other.name for other in _siblings(file)])
+        raise CommandError(
+            f"{file}: no such file", hint=f"did you mean {file.with_name(near)}?" if near else ""
+        ) from error
+    except UnicodeDecodeError as error:
+        raise CommandError(f"{file}: not a text file") from error
+    except OSError as error:
+        raise CommandError(f"{file}: {error.strerror}") from error
+
+
+def _siblings(file: Path) -> list[Path]:
+    return list(file.parent.iterdir()) if file.parent.is_dir() else []
+
+
+def planned(workload: Workload, file: Path, as_of: datetime | str | None, top: int, time_limit_s: float | None) -> Plan:
+    """The plan of a workload from the user's catalog."""
+    request = PlanRequest(created_at=datetime.now(UTC), file=str(file), top=top, time_limit_s=time_limit_s)
+    with opened_catalog() as catalog:
+        snapshot = _snapshot_for(catalog, workload, as_of)
+    if snapshot.offers.is_empty() and not _accelerators(workload):
+        raise CommandError("the catalog holds no offers", hint="run `skybroker catalog refresh`")
+    try:
+        if len(workload.tasks) == 1:
+            return make_plan(workload, snapshot, request)
+        with working(f"placing {len(workload.tasks)} tasks"):
+            return make_plan(workload, snapshot, request)
+    except InfeasibleError as error:
+        lines = [f"{file}: {reason}" for reason in error.reasons]
+        raise CommandError(*lines, hint="relax what is named above", code=ExitCode.INFEASIBLE) from error
+    except NoPlanInTimeError as error:
+        raise CommandError(f"{file}: {error}", hint="give it more with --time-limit") from error
+
+
+def _accelerators(workload: Workload) -> tuple[str, ...]:
+    """The accelerators that any requirement names; empty where one of them names none, so that all are read."""
+    requests = [requirement.accelerator for task in workload.tasks for requirement in task.requirements]
+    return () if None in requests else tuple(sorted({request.name for request in requests if request}))
+
+
+def _snapshot_for(catalog: Catalog, workload: Workload, as_of: datetime | str | None) -> Snapshot:
+    moves_data = bool(workload.edges) or any(task.inputs for task in workload.tasks)
+    return catalog.snapshot(as_of, OfferFilter(accelerators=_accelerators(workload)), network=moves_data)
+
+
+def loaded_plan(file: Path) -> Plan:
+    """The plan in a file."""
+    try:
+        return read_plan(read_text(file), file=str(file))
+    except PlanError as error:
+        raise CommandError(str(error), hint=error.hint) from error
+
+
+def write_whole(file: Path, text: str) -> None:
+    """Write a file that is either the old one or the whole new one."""
+    draft = file.with_name(f".{file.name}.new")
+    try:
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(file)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise CommandError(f"{file}: cannot be written: {error.strerror}") from error

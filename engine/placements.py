@@ -1,0 +1,36 @@
+"""Candidates as placements of a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from catalog_data.schema import Confidence, Purchase
+from engine.plan import Placement
+from engine.workload import Task
+
+
+def placement_of(task: Task, candidate: Mapping[str, Any], start_h: float) -> Placement:
+    """The placement that a candidate (a row of candidates.Candidates.frame) makes."""
+    return Placement(
+        task=task.name,
+        num_nodes=task.num_nodes,
+        cloud=candidate["cloud"],
+        region=candidate["region"],
+        zones=tuple(candidate["zones"]),
+        instance_type=candidate["instance_type"],
+        purchase=Purchase(candidate["purchase"]),
+        vcpus=candidate["vcpus"],
+        memory_gib=candidate["memory_gib"],
+        accelerator=candidate["accelerator"],
+        accelerator_count=candidate["accelerator_count"],
+        price_usd_h=candidate["price_usd_h"],
+        start_h=start_h,
+        hours=candidate["hours"],
+        cost_usd=candidate["cost_usd"],
+        interruption_low=candidate["interruption_low"],
+        interruption_high=candidate["interruption_high"],
+        source=candidate["source"],
+        price_observed_at=candidate["observed_at"],
+        confidence=Confidence(candidate["confidence"]),
+    )

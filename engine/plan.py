@@ -1,0 +1,183 @@
+"""The plan: what was chosen, what it costs, what else there is, and how good that is proven to be.
+
+A plan is data. It is written as JSON, read back strictly, and holds nothing secret: of the workload it has
+the name, the file and the digest, never its environment, its commands or its secrets.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from catalog_data.schema import Confidence, Purchase
+from engine.status import Status
+from engine.workload import Objective
+
+SCHEMA_VERSION: Final = 1
+
+
+class PlanError(ValueError):
+    """A plan file that cannot be used; `hint` says what the user can do."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class _Value(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class SourceUsed(_Value):
+    """One source of the snapshot and when it last looked."""
+
+    source: str
+    source_version: str | None
+    observed_at: datetime
+
+
+class SnapshotUsed(_Value):
+    """The catalog that the plan was made from."""
+
+    id: str
+    published_at: datetime
+    sources: tuple[SourceUsed, ...]
+
+
+class WorkloadUsed(_Value):
+    """The workload that the plan is for: `sha256` is the digest of its text."""
+
+    name: str
+    file: str
+    sha256: str
+
+
+class Limits(_Value):
+    """What the user allows at most."""
+
+    deadline_h: float | None = None
+    budget_usd: float | None = None
+
+
+class ProofShown(_Value):
+    """How good the plan is: in the unit of the objective ($ or h), no plan is below `bound`."""
+
+    status: Status
+    objective: float
+    bound: float | None
+    gap: float | None
+    method: str
+
+
+class Placement(_Value):
+    """The candidate chosen for one task. Money is for all nodes and the whole run unless it says `_h`."""
+
+    task: str
+    num_nodes: int
+    cloud: str
+    region: str
+    zones: tuple[str, ...]
+    instance_type: str
+    purchase: Purchase
+    vcpus: float | None
+    memory_gib: float | None
+    accelerator: str | None
+    accelerator_count: float | None
+    price_usd_h: float
+    """Of one node."""
+    start_h: float
+    hours: float
+    cost_usd: float
+    """All nodes for `hours`, and bringing the inputs in."""
+    interruption_low: float | None
+    interruption_high: float | None
+    """Share of such spot machines taken back within a month."""
+    source: str
+    price_observed_at: datetime
+    confidence: Confidence
+
+
+class Transfer(_Value):
+    """Data handed from one task to another: cost, and the time between the end of one and the start of the other."""
+
+    source_task: str
+    target_task: str
+    data_gb: float
+    egress_usd: float
+    hours: float
+
+
+class Option(_Value):
+    """One whole way to run the workload: `hours` is the makespan."""
+
+    placements: tuple[Placement, ...]
+    transfers: tuple[Transfer, ...]
+    cost_usd: float
+    hours: float
+
+
+class FellOut(_Value):
+    """How many offers were no candidates for a task, and why."""
+
+    task: str
+    reason: str
+    offers: int
+
+
+class Plan(_Value):
+    """The result of planning: `best`, then the ranked alternatives, then the best of every cloud and purchase."""
+
+    schema_version: Literal[1] = 1
+    created_at: datetime
+    snapshot: SnapshotUsed
+    workload: WorkloadUsed
+    objective: Objective
+    limits: Limits
+    proof: ProofShown
+    best: Option
+    alternatives: tuple[Option, ...] = ()
+    comparison: tuple[Option, ...] = Field(default=(), description="the best of every other cloud and purchase")
+    candidates: int
+    assumptions: tuple[str, ...] = ()
+    fell_out: tuple[FellOut, ...] = ()
+
+    def to_json(self) -> str:
+        """The plan file's text."""
+        return self.model_dump_json(indent=2) + "\n"
+
+
+def read_plan(text: str, *, file: str) -> Plan:
+    """The plan that a file's text holds.
+
+    Raises:
+        PlanError: it is no plan, a damaged one, or one of a later version.
+    """
+    try:
+        return Plan.model_validate_json(text)
+    except ValidationError as error:
+        raise _plan_error(error, text, file) from error
+
+
+class _Version(BaseModel):
+    schema_version: int
+
+
+def _plan_error(error: ValidationError, text: str, file: str) -> PlanError:
+    first = error.errors(include_url=False)[0]
+    if first["type"] == "json_invalid":
+        return PlanError(f"{file}: not a plan file: {first['msg']}", "write it anew with `skybroker plan FILE -o`")
+    try:
+        version = _Version.model_validate_json(text).schema_version
+    except ValidationError:
+        return PlanError(
+            f"{file}: not a plan file: it has no schema_version", "write one with `skybroker plan FILE -o`"
+        )
+    if version != SCHEMA_VERSION:
+        return PlanError(
+            f"{file}: the plan has schema version {version}, this version reads {SCHEMA_VERSION}",
+            "upgrade skybroker or plan again" if version > SCHEMA_VERSION else "plan again",
+        )
+    where = ".".join(str(part) for part in first["loc"])
+    return PlanError(f"{file}: {where}: {first['msg']}", "the file was changed by hand or cut short: plan again")

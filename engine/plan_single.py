@@ -1,0 +1,60 @@
+"""The plan of a workload of one task."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import polars as pl
+
+from engine.candidates import Candidates
+from engine.infeasible import InfeasibleError, limits_line
+from engine.placements import placement_of
+from engine.plan import Option
+from engine.planned import Planned
+from engine.problems.single import SingleProblem, best_of_each, finish_h, rank
+from engine.status import Proof, Status
+from engine.workload import Objective, Workload
+
+
+def plan_single(workload: Workload, candidates: Candidates, top: int) -> Planned:
+    """Rank the candidates: the best, the `top` - 1 next ones and the best of every other cloud and purchase.
+
+    Raises:
+        InfeasibleError: no candidate keeps the deadline and the budget.
+    """
+    problem = SingleProblem(
+        frame=candidates.frame,
+        objective=workload.objective,
+        ordered=candidates.task.ordered,
+        deadline_h=workload.deadline_hours,
+        budget_usd=workload.budget_usd,
+    )
+    ranked = rank(problem)
+    if ranked.is_empty():
+        raise InfeasibleError(_limits(workload, candidates.frame))
+    best, *alternatives = _options(candidates, ranked.head(top))
+    objective = best.cost_usd if workload.objective is Objective.COST else best.hours
+    return Planned(
+        best=best,
+        alternatives=tuple(alternatives),
+        comparison=tuple(_options(candidates, best_of_each(ranked)))[1:],
+        proof=Proof(Status.OPTIMAL, objective, objective, 0.0, "enumeration"),
+    )
+
+
+def _limits(workload: Workload, frame: pl.DataFrame) -> tuple[str, ...]:
+    least = frame.select(finish_h().min().alias("fastest_h"), pl.col("cost_usd").min().alias("cheapest_usd")).row(0)
+    return limits_line(workload.deadline_hours, workload.budget_usd, *least)
+
+
+def _options(candidates: Candidates, ranked: pl.DataFrame) -> Iterator[Option]:
+    for row in ranked.iter_rows(named=True):
+        yield _option(candidates, row)
+
+
+def _option(candidates: Candidates, row: Mapping[str, Any]) -> Option:
+    placement = placement_of(candidates.task, row, start_h=row["input_h"])
+    return Option(
+        placements=(placement,), transfers=(), cost_usd=placement.cost_usd, hours=placement.start_h + placement.hours
+    )

@@ -1,0 +1,1 @@
+"""Problem kinds: each a value, its constraints and the reading of its solution."""

@@ -1,0 +1,49 @@
+"""One task: its candidates, ranked. No solver is needed; the order is the proof."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from engine.workload import Objective
+
+TIE_BREAKERS = ("cloud", "region", "instance_type", "purchase", "requirement")
+
+
+@dataclass(frozen=True)
+class SingleProblem:
+    """Rank the candidates (schema: candidates.Candidates.frame) of one task under limits.
+
+    `ordered`: an earlier requirement comes before everything else.
+    """
+
+    frame: pl.DataFrame
+    objective: Objective
+    ordered: bool
+    deadline_h: float | None
+    budget_usd: float | None
+
+
+def finish_h() -> pl.Expr:
+    """When a candidate is done: its inputs brought in, then its run."""
+    return pl.col("input_h") + pl.col("hours")
+
+
+def rank(problem: SingleProblem) -> pl.DataFrame:
+    """The candidates within the limits, best first: by objective, then by the other one, then by name."""
+    frame = problem.frame
+    if problem.deadline_h is not None:
+        frame = frame.filter(finish_h() <= problem.deadline_h)
+    if problem.budget_usd is not None:
+        frame = frame.filter(pl.col("cost_usd") <= problem.budget_usd)
+    keys = [pl.col("cost_usd"), finish_h()]
+    if problem.objective is Objective.TIME:
+        keys.reverse()
+    first = [pl.col("requirement")] if problem.ordered else []
+    return frame.sort([*first, *keys, *TIE_BREAKERS])
+
+
+def best_of_each(ranked: pl.DataFrame) -> pl.DataFrame:
+    """The best candidate of every (cloud, purchase), best first."""
+    return ranked.unique(["cloud", "purchase"], keep="first", maintain_order=True)

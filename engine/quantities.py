@@ -1,0 +1,211 @@
+"""What users write for a quantity -> a number in the engine's unit: "4+", "16GB+", "90m", "50 GB", "$250".
+
+Every parser takes the plain value of a YAML node and raises InvalidValueError, with a hint, for what it cannot read.
+Memory and disks are in GiB and their GB, TB, ... are powers of 1024, as in SkyPilot; data that moves is in GB, and its
+GB, TB, ... are powers of 1000, as in the price lists for traffic.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from engine.workload_errors import InvalidValueError, shown
+
+_NUMBER: Final = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{1,3})?"
+_WITH_UNIT: Final = re.compile(rf"(?P<number>{_NUMBER})\s*(?P<unit>[A-Za-z]*)")
+_DURATION_PART: Final = re.compile(r"(?P<number>[-+]?(?:\d+(?:\.\d*)?|\.\d+))\s*(?P<unit>[A-Za-z]+)\s*")
+_DURATION: Final = re.compile(r"(?:[-+]?(?:\d+(?:\.\d*)?|\.\d+)\s*[A-Za-z]+\s*)+")
+_MONEY: Final = re.compile(rf"(?:\$|USD\s*)?(?P<number>{_NUMBER})(?:\s*(?:\$|USD))?", re.IGNORECASE)
+_INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d")
+_SIZE_LETTERS: Final = "KMGTP"
+_HOURS: Final[Mapping[str, float]] = {
+    name: hours
+    for names, hours in (
+        ("s sec secs second seconds", 1 / 3600),
+        ("m min mins minute minutes", 1 / 60),
+        ("h hr hrs hour hours", 1.0),
+        ("d day days", 24.0),
+        ("w week weeks", 168.0),
+    )
+    for name in names.split()
+}
+_TOLERANCE: Final = 1e-9
+"""How far a figure may fall short of another, relative to it, by rounding alone."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """What is asked of a figure: exactly `low`, at least `low`, or nothing where `low` is None."""
+
+    low: float | None = None
+    exact: bool = False
+
+    def admits(self, value: float | None) -> bool:
+        """Whether `value` is what is asked for; a value that is not known is not, unless nothing is asked."""
+        if self.low is None:
+            return True
+        if value is None:
+            return False
+        if self.exact:
+            return math.isclose(value, self.low, rel_tol=_TOLERANCE)
+        return value >= self.low * (1 - _TOLERANCE)
+
+    def __str__(self) -> str:
+        if self.low is None:
+            return "any"
+        return f"{self.low:g}" if self.exact else f"{self.low:g}+"
+
+
+@dataclass(frozen=True)
+class GibPerVcpu:
+    """Memory asked for as GiB for each vCPU of the machine, at least."""
+
+    ratio: float
+
+
+def parse_number(value: object, what: str, *, above: float | None = None, low: float | None = None) -> float:
+    """A finite number, above `above` and at least `low`; a text that is one counts."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise InvalidValueError(f"{what} must be a number, not {shown(value)}")
+    if isinstance(value, str) and not re.fullmatch(_NUMBER, value.strip()):
+        raise InvalidValueError(f"{what} must be a number, not {shown(value)}")
+    return _bounded(float(value), what, above=above, low=low)
+
+
+def parse_whole_number(value: object, what: str, *, low: int, high: int | None = None) -> int:
+    """A whole number from `low` to `high`."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InvalidValueError(f"{what} must be a whole number, not {shown(value)}")
+    if value < low:
+        raise InvalidValueError(f"{what} must be at least {low}, not {value}")
+    if high is not None and value > high:
+        raise InvalidValueError(f"{what} must be at most {high}, not {value}")
+    return value
+
+
+def parse_vcpus(value: object) -> Range:
+    """`4` (exactly four vCPUs) or `4+` (at least four)."""
+    number, at_least = _without_plus(value)
+    with _hint("write 4 for exactly four, 4+ for at least four"):
+        return Range(parse_number(number, "the number of vCPUs", above=0), exact=not at_least)
+
+
+def parse_memory(value: object) -> Range | GibPerVcpu:
+    """`16` (exactly 16 GiB), `16+` (at least), `1024MB`, `0.5TB+`, or `4x` (at least 4 GiB for each vCPU)."""
+    text = value.strip() if isinstance(value, str) else value
+    if isinstance(text, str) and text.endswith("x"):
+        return GibPerVcpu(parse_number(text[:-1], "memory for each vCPU", above=0))
+    size, at_least = _without_plus(text)
+    with _hint("write 16 for exactly 16 GB, 16+ for at least 16 GB, or with a unit: 512MB, 1TB+"):
+        return Range(_binary_size(size, "memory"), exact=not at_least)
+
+
+def parse_disk_gib(value: object) -> float:
+    """`256` or `256GB`, `1TB`: the size of a disk in GiB."""
+    with _hint("write a number of GB, or one with a unit: 256, 512GB, 1TB"):
+        return _binary_size(value, "the size of the disk")
+
+
+def parse_data_gb(value: object) -> float:
+    """`50`, `50 GB`, `1.5TB`: an amount of data in GB (10^9 bytes), not negative."""
+    with _hint("write a number of GB, or one with a unit: 50, 500MB, 1.5TB"):
+        number, unit = _with_unit(value, "an amount of data")
+        exponent = _SIZE_LETTERS.find(unit[:1].upper()) if unit else 2
+        base = {"": 1000, "B": 1000, "IB": 1024}.get(unit[1:].upper())
+        if exponent < 0 or base is None:
+            raise InvalidValueError(f"{shown(value)} is not an amount of data: {unit} is not a unit of it")
+        return _bounded(number * base ** (exponent + 1) / 1e9, "an amount of data", low=0)
+
+
+def parse_hours(value: object) -> float:
+    """`3` (hours), `3h`, `90m`, `1h30m`, `2d`, `1w`: a time above zero, in hours."""
+    with _hint("write a number of hours, or one with a unit: 12, 90m, 3h, 2d"):
+        return _hours(value)
+
+
+def parse_deadline(value: object) -> float | datetime:
+    """Hours from the start (see `parse_hours`), or an instant `2026-12-01T18:00Z`, naive where it names no zone."""
+    with _hint("write a time from the start (12h, 2d) or an instant (2026-12-01T18:00Z)"):
+        if not isinstance(value, str) or not _INSTANT.match(value.strip()):
+            return _hours(value)
+        try:
+            return datetime.fromisoformat(value.strip())
+        except ValueError:
+            raise InvalidValueError(f"{shown(value)} is not an instant") from None
+
+
+def parse_usd(value: object, what: str, *, above: float | None = None) -> float:
+    """`250`, `$250` or `250 USD`: an amount of money in USD, not negative."""
+    with _hint("write a number of US dollars: 250, $250 or 250 USD"):
+        if isinstance(value, str):
+            match = _MONEY.fullmatch(value.strip().replace(",", ""))
+            if match is None:
+                raise InvalidValueError(f"{what} must be an amount in USD, not {shown(value)}")
+            value = match["number"]
+        return parse_number(value, what, above=above, low=0)
+
+
+def _hours(value: object) -> float:
+    if not isinstance(value, str) or re.fullmatch(_NUMBER, value.strip()):
+        return parse_number(value, "a time", above=0)
+    if not _DURATION.fullmatch(value.strip()):
+        raise InvalidValueError(f"{shown(value)} is not a time")
+    parts = [(float(part["number"]), part["unit"]) for part in _DURATION_PART.finditer(value)]
+    for _, unit in parts:
+        if unit.lower() not in _HOURS:
+            raise InvalidValueError(f"{shown(value)} is not a time: {unit} is not a unit of it")
+    return _bounded(sum(number * _HOURS[unit.lower()] for number, unit in parts), "a time", above=0)
+
+
+def _without_plus(value: object) -> tuple[object, bool]:
+    """What stands before a trailing `+`, and whether there is one."""
+    if isinstance(value, str) and value.strip().endswith("+"):
+        return value.strip()[:-1], True
+    return value, False
+
+
+def _with_unit(value: object, what: str) -> tuple[float, str]:
+    """The number and the unit (may be empty) of `64GB` or `64`."""
+    if isinstance(value, str):
+        match = _WITH_UNIT.fullmatch(value.strip())
+        if match is None:
+            raise InvalidValueError(f"{what} must be a number or a number with a unit, not {shown(value)}")
+        return float(match["number"]), match["unit"]
+    return parse_number(value, what), ""
+
+
+def _binary_size(value: object, what: str) -> float:
+    """A size above zero in GiB; KB, KiB and K are all 1024 bytes, and so on (SkyPilot: MEMORY_SIZE_UNITS)."""
+    number, unit = _with_unit(value, what)
+    exponent = _SIZE_LETTERS.find(unit[:1].upper()) if unit else 2
+    if exponent < 0 or unit[1:].upper() not in {"", "B", "I", "IB"}:
+        raise InvalidValueError(f"{shown(value)} is not a size: {unit} is not a unit of it")
+    return _bounded(number * 1024.0 ** (exponent - 2), what, above=0)
+
+
+def _bounded(number: float, what: str, *, above: float | None = None, low: float | None = None) -> float:
+    """The number itself, if it is finite and within its bounds."""
+    if not math.isfinite(number):
+        raise InvalidValueError(f"{what} must be a finite number")
+    if above is not None and number <= above:
+        raise InvalidValueError(f"{what} must be above {above:g}, not {number:g}")
+    if low is not None and number < low:
+        raise InvalidValueError(f"{what} must be at least {low:g}, not {number:g}")
+    return number
+
+
+@contextmanager
+def _hint(hint: str) -> Iterator[None]:
+    """What goes wrong inside says what can be written instead, unless it does so already."""
+    try:
+        yield
+    except InvalidValueError as error:
+        raise InvalidValueError(str(error), error.faults[0].hint or hint) from None

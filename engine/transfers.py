@@ -1,0 +1,95 @@
+"""What moving data between places costs and takes.
+
+A place is `cloud:region`. Rates are cumulative: each GB is billed at the rate of the tier that it falls in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import polars as pl
+
+from catalog_data.schema import ANYWHERE, OTHER_CONTINENT, SAME_CONTINENT, SAME_REGION
+from catalog_data.snapshot import Snapshot
+
+GBIT_PER_GB: Final = 8.0
+SECONDS_PER_HOUR: Final = 3600.0
+
+
+def place(cloud: str, region: str) -> str:
+    """The name of a place."""
+    return f"{cloud}:{region}"
+
+
+def transfers(snapshot: Snapshot, data_gb: float, sources: Sequence[str], targets: Sequence[str]) -> pl.DataFrame:
+    """Cost and time of moving `data_gb` GB from each source to each target.
+
+    Returns:
+        One row a pair: `src`, `dst`, `egress_usd` (null where no rate is known), `transfer_h` (null where no
+        throughput is known). Within one place both are 0, as for 0 GB.
+    """
+    pairs = pl.DataFrame({"src": pl.Series(sources, dtype=pl.String)}).join(
+        pl.DataFrame({"dst": pl.Series(targets, dtype=pl.String)}), how="cross"
+    )
+    stays = (pl.col("src") == pl.col("dst")) | pl.lit(data_gb == 0)
+    return (
+        pairs.join(_egress(snapshot.egress, data_gb, pairs), on=["src", "dst"], how="left", maintain_order="left")
+        .join(_throughput(snapshot, pairs), on=["src", "dst"], how="left", maintain_order="left")
+        .select(
+            "src",
+            "dst",
+            pl.when(stays).then(0.0).otherwise("egress_usd").alias("egress_usd"),
+            # GB * Gbit/GB / (Gbit/s) / (s/h) = h
+            pl.when(stays)
+            .then(0.0)
+            .otherwise(data_gb * GBIT_PER_GB / pl.col("gbit_s") / SECONDS_PER_HOUR)
+            .alias("transfer_h"),
+        )
+    )
+
+
+def _egress(rates: pl.DataFrame, data_gb: float, pairs: pl.DataFrame) -> pl.DataFrame:
+    """`src`, `dst`, `egress_usd`: sum over tiers of rate * (GB that fall into the tier)."""
+    tier_to = pl.col("tier_from_gb").shift(-1).over("src", "dst").fill_null(float("inf"))
+    in_tier_gb = (pl.min_horizontal(pl.lit(data_gb), tier_to) - pl.col("tier_from_gb")).clip(lower_bound=0)
+    return (
+        rates.lazy()
+        .with_columns(
+            pl.format("{}:{}", "src_cloud", "src_region").alias("src"),
+            pl.format("{}:{}", "dst_cloud", "dst_region").alias("dst"),
+        )
+        .join(pairs.lazy(), on=["src", "dst"], how="semi")
+        .sort("src", "dst", "tier_from_gb")
+        # GB * $/GB = $
+        .with_columns((in_tier_gb * pl.col("egress_usd_gb")).alias("usd"))
+        .group_by("src", "dst")
+        .agg(pl.col("usd").sum().alias("egress_usd"))
+        .collect()
+    )
+
+
+def _throughput(snapshot: Snapshot, pairs: pl.DataFrame) -> pl.DataFrame:
+    """`src`, `dst`, `gbit_s`: as measured for the pair, else the default of its class."""
+    known = snapshot.throughput.select("src", "dst", "gbit_s")
+    classes = known.filter(pl.col("src") == ANYWHERE).select(
+        pl.col("dst").alias("class"), pl.col("gbit_s").alias("default")
+    )
+    continents = snapshot.regions.select(pl.format("{}:{}", "cloud", "region").alias("place"), pl.col("continent"))
+    src = continents.rename({"place": "src", "continent": "src_continent"})
+    dst = continents.rename({"place": "dst", "continent": "dst_continent"})
+    kind = (
+        pl.when(pl.col("src") == pl.col("dst"))
+        .then(pl.lit(SAME_REGION))
+        .when(pl.col("src_continent") == pl.col("dst_continent"))
+        .then(pl.lit(SAME_CONTINENT))
+        .otherwise(pl.lit(OTHER_CONTINENT))
+    )
+    return (
+        pairs.join(src, on="src", how="left")
+        .join(dst, on="dst", how="left")
+        .with_columns(kind.alias("class"))
+        .join(classes, on="class", how="left")
+        .join(known, on=["src", "dst"], how="left")
+        .select("src", "dst", pl.coalesce("gbit_s", "default").alias("gbit_s"))
+    )

@@ -1,0 +1,91 @@
+"""How tasks hang together: `depends_on` as written, an order that respects it, and the cycles that forbid one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+
+from engine.quantities import parse_data_gb
+from engine.workload_errors import InvalidValueError, Path, read_all, shown
+from engine.workload_parsers import parse_name
+
+_HINT = "write a name, a list of names, or {name: {data: 50 GB}}"
+
+
+@dataclass(frozen=True)
+class Dependency:
+    """A task that must be done before; `data_gb` is None where nothing is said of data; `path` leads to it."""
+
+    task: str
+    data_gb: float | None
+    path: Path
+
+
+def parse_dependencies(value: object) -> tuple[Dependency, ...]:
+    """`depends_on`: a name, a mapping from names to data, or a list of both.
+
+    Raises:
+        InvalidValueError: with one fault for each entry that cannot be read or comes twice.
+    """
+    if value is None:
+        return ()
+    if isinstance(value, list):
+        items: Iterable[tuple[Path, object]] = (((index,), item) for index, item in enumerate(value))
+    else:
+        items = [((), value)]
+    entries = [entry for path, item in items for entry in _entries(path, item)]
+    first: dict[str, Path] = {}
+
+    def read(entry: tuple[Path, object, object]) -> Dependency:
+        path, name, data = entry
+        if isinstance(name, dict | list) or name is None:
+            raise InvalidValueError(f"must name a task, not {shown(name)}", _HINT)
+        dependency = Dependency(parse_name(name), _parse_data(data), path)
+        if first.setdefault(dependency.task, path) != path:
+            raise InvalidValueError(f"names {dependency.task} twice")
+        return dependency
+
+    return tuple(read_all(((entry[0], entry) for entry in entries), read))
+
+
+def _entries(path: Path, item: object) -> list[tuple[Path, object, object]]:
+    """The path, name and data of each task in one item."""
+    if isinstance(item, dict):
+        return [((*path, name), name, data) for name, data in item.items()]
+    return [(path, item, None)]
+
+
+def _parse_data(value: object) -> float | None:
+    """`50 GB` or `{data: 50 GB}`, in GB."""
+    if isinstance(value, dict):
+        unknown = next((key for key in value if key != "data"), None)
+        if unknown is not None:
+            raise InvalidValueError("unknown field", "a dependency has only `data`", path=(unknown,))
+        value = value.get("data")
+    return None if value is None else parse_data_gb(value)
+
+
+def topological_order(sources: Mapping[str, Iterable[str]]) -> tuple[list[str], list[list[str]]]:
+    """The tasks in an order in which each comes after its sources, and the cycles in the way of one.
+
+    `sources` maps each task to those that it depends on; the order is that of the mapping where it can be. A cycle
+    is a list of tasks, each depending on the one behind it, that ends with the task it starts with; tasks that lie on
+    one are left out of the order.
+    """
+    left = {name: [source for source in names if source in sources] for name, names in sources.items()}
+    cycles: list[list[str]] = []
+    while True:
+        sorter = TopologicalSorter(dict.fromkeys(left, ()))
+        for name, names in left.items():
+            sorter.add(name, *names)
+        try:
+            return list(sorter.static_order()), cycles
+        except CycleError as error:
+            cycle: list[str] = error.args[1][::-1]
+        cycles.append(cycle)
+        left = {
+            name: [source for source in names if source not in cycle]
+            for name, names in left.items()
+            if name not in cycle
+        }

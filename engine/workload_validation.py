@@ -1,0 +1,89 @@
+"""Pydantic's account of what is wrong -> faults in plain words, with the nearest known field for an unknown one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, TypeVar
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from catalog_data.normalise import nearest_name
+from engine.workload_errors import Fault, InvalidValueError, Path, shown
+from engine.workload_schema import (
+    TASK_FIELDS,
+    WORKLOAD_FIELDS,
+    Written,
+    WrittenAlternative,
+    WrittenDocument,
+    WrittenEstimate,
+    WrittenPool,
+    WrittenReplicaPolicy,
+    WrittenResidency,
+    WrittenResources,
+    WrittenService,
+    WrittenTask,
+)
+
+M = TypeVar("M", bound=Written)
+
+_PARTS: Final[Mapping[str, type[Written]]] = {
+    "resources": WrittenResources,
+    "any_of": WrittenAlternative,
+    "ordered": WrittenAlternative,
+    "candidates": WrittenAlternative,
+    "estimate": WrittenEstimate,
+    "pool": WrittenPool,
+    "replica_policy": WrittenReplicaPolicy,
+    "residency": WrittenResidency,
+    "service": WrittenService,
+}
+_EXPECTED: Final[Mapping[str, str]] = {
+    "dict_type": "a mapping of fields",
+    "list_type": "a list",
+    "model_type": "a mapping of fields",
+}
+
+
+def validate(model: type[M], value: Mapping[str, Any]) -> M:
+    """The written form of a mapping.
+
+    Raises:
+        InvalidValueError: with a fault for each field that cannot be read; paths start below the mapping.
+    """
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+        raise InvalidValueError.of(fault for detail in details for fault in _faults(model, detail)) from None
+
+
+def _faults(model: type[Written], detail: ErrorDetails) -> Iterator[Fault]:
+    path = detail["loc"]
+    cause = detail.get("ctx", {}).get("error")
+    if isinstance(cause, InvalidValueError):
+        yield from (fault.under(path) for fault in cause.faults)
+    elif detail["type"] == "extra_forbidden":
+        yield Fault("unknown field", _unknown_field_hint(model, path), path)
+    else:
+        yield Fault(f"must be {_EXPECTED[detail['type']]}, not {shown(detail['input'])}", None, path)
+
+
+def _unknown_field_hint(model: type[Written], path: Path) -> str | None:
+    """Where the field belongs, if another part of the form has it, or the nearest field that is known there."""
+    parents = [step for step in path[:-1] if isinstance(step, str)]
+    part = _PARTS[parents[-1]] if parents else model
+    name = str(path[-1])
+    if issubclass(part, WrittenAlternative) and name in TASK_FIELDS:
+        return "write it beside resources, not in it"
+    if not parents and name in WrittenResources.model_fields:
+        return "write it under resources"
+    if part is WrittenTask and name in WORKLOAD_FIELDS:
+        return "write it at the top of the file, beside tasks"
+    if part is WrittenDocument and name == "depends_on":
+        return "write the tasks that it connects under tasks"
+    nearest = nearest_name(name, part.model_fields)
+    if nearest is not None:
+        return f"did you mean {nearest}?"
+    elsewhere = None if parents else nearest_name(name, WrittenResources.model_fields)
+    return f"did you mean {elsewhere}, under resources?" if elsewhere else None

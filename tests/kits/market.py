@@ -1,0 +1,134 @@
+"""Tiny snapshots, row by row: what a test does not say is a plain machine at a plain place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import polars as pl
+
+from catalog_data.schema import (
+    ANYWHERE,
+    EGRESS,
+    OTHER_CONTINENT,
+    REGIONS,
+    SAME_CONTINENT,
+    SAME_REGION,
+    SPOT_RISK,
+    THROUGHPUT,
+    Confidence,
+    Purchase,
+)
+from catalog_data.snapshot import OFFER_ROWS, Snapshot, SnapshotInfo, SourceAge
+
+Row = dict[str, Any]
+
+NOW: Final = datetime(2026, 10, 1, 12, tzinfo=UTC)
+SEEN: Final = datetime(2026, 9, 1, tzinfo=UTC)
+PROVENANCE: Final[Row] = {
+    "source": "prices",
+    "source_version": "1",
+    "observed_at": SEEN,
+    "confidence": str(Confidence.HIGH),
+}
+CONTINENT_OF: Final = {"us-east-1": "north_america", "us-west-2": "north_america", "us-central1": "north_america"}
+
+
+def offer(
+    cloud: str,
+    region: str,
+    instance_type: str,
+    price_usd_h: float | None,
+    *,
+    accelerator: str | None = None,
+    count: float | None = None,
+    zone: str | None = None,
+    purchase: Purchase = Purchase.ON_DEMAND,
+    **columns: Any,
+) -> Row:
+    """A row of OFFER_ROWS: 8 vCPUs, 32 GiB, x86-64, and one of the accelerator if one is named."""
+    return {
+        "cloud": cloud,
+        "region": region,
+        "zone": zone,
+        "instance_type": instance_type,
+        "purchase": str(purchase),
+        "price_usd_h": price_usd_h,
+        "available": True,
+        **PROVENANCE,
+        "vcpus": 8.0,
+        "memory_gib": 32.0,
+        "arch": "x86_64",
+        "accelerator": accelerator,
+        "accelerator_count": 1.0 if accelerator and count is None else count,
+        "accelerator_memory_gib": None,
+        "network_gbit_s": None,
+        "local_ssd_gib": None,
+        **columns,
+    }
+
+
+def region(cloud: str, name: str, continent: str | None = "north_america", country: str | None = "US") -> Row:
+    """A row of REGIONS."""
+    nowhere = {"latitude": None, "longitude": None, "carbon_g_kwh": None}
+    return {"cloud": cloud, "region": name, "continent": continent, "country": country, **nowhere, **PROVENANCE}
+
+
+def tiers(source: str, target: str, *rates: tuple[float, float]) -> list[Row]:
+    """Rows of EGRESS from place to place (`cloud:region`): (from GB, USD/GB) each."""
+    (src_cloud, src_region), (dst_cloud, dst_region) = source.split(":"), target.split(":")
+    pair = {"src_cloud": src_cloud, "src_region": src_region, "dst_cloud": dst_cloud, "dst_region": dst_region}
+    return [{**pair, "tier_from_gb": low, "egress_usd_gb": rate, **PROVENANCE} for low, rate in rates]
+
+
+def flat_rates(rate: float, places: Sequence[str]) -> list[Row]:
+    """Rows of EGRESS: one rate from the first GB on, between all different places."""
+    return [
+        row for source in places for target in places if source != target for row in tiers(source, target, (0.0, rate))
+    ]
+
+
+def link(source: str, target: str, gbit_s: float) -> Row:
+    """A row of THROUGHPUT: measured between two places, or the default of a class of pairs."""
+    return {"src": source, "dst": target, "gbit_s": gbit_s, "measured_at": None, **PROVENANCE}
+
+
+def default_links(same_region: float = 10.0, same_continent: float = 5.0, other_continent: float = 2.0) -> list[Row]:
+    """Rows of THROUGHPUT for every class of pairs, Gbit/s."""
+    return [
+        link(ANYWHERE, SAME_REGION, same_region),
+        link(ANYWHERE, SAME_CONTINENT, same_continent),
+        link(ANYWHERE, OTHER_CONTINENT, other_continent),
+    ]
+
+
+def risk(cloud: str, region_name: str, instance_type: str, low: float, high: float) -> Row:
+    """A row of SPOT_RISK."""
+    band = {"interruption_low": low, "interruption_high": high}
+    return {"cloud": cloud, "region": region_name, "instance_type": instance_type, **band, **PROVENANCE}
+
+
+def market(
+    offers: Sequence[Row],
+    *,
+    regions: Sequence[Row] | None = None,
+    egress: Sequence[Row] = (),
+    throughput: Sequence[Row] | None = None,
+    spot_risk: Sequence[Row] = (),
+) -> Snapshot:
+    """A snapshot of these rows; unless they are given, each offer's region lies in the US and links have defaults."""
+    if regions is None:
+        where = dict.fromkeys((row["cloud"], row["region"]) for row in offers)
+        regions = [region(cloud, name) for cloud, name in where]
+    return Snapshot.of(
+        SnapshotInfo(1, "snapshot-1", SEEN, "test"),
+        pl.DataFrame(offers, schema=OFFER_ROWS),
+        sources=(SourceAge("prices", "1", SEEN, len(offers)),),
+        regions=pl.DataFrame(regions, schema=REGIONS.polars_schema()),
+        egress=pl.DataFrame(egress, schema=EGRESS.polars_schema()),
+        throughput=pl.DataFrame(
+            default_links() if throughput is None else throughput, schema=THROUGHPUT.polars_schema()
+        ),
+        spot_risk=pl.DataFrame(spot_risk, schema=SPOT_RISK.polars_schema()),
+    )
