@@ -135,7 +135,7 @@ def _fold(text: str) -> str:
 _BY_SPELLING: Final[Mapping[str, str]] = MappingProxyType(
     {_fold(spelling): model.name for model in _MODELS for spelling in (model.name, *model.aliases)}
 )
-_TPU_SLICE: Final = re.compile(r"(?i)(?P<model>(?:tpu-?)?(?:v\d+(?:e|p|litepod|x)?|7x))-(?P<size>\d+)")
+_TPU_SLICE: Final = re.compile(r"(?i)(?P<model>(?:tpu-?)?(?:v[0-9]+(?:e|p|litepod|x)?|7x))-(?P<size>[0-9]{1,6})")
 
 
 def nearest_name(name: str, known: Iterable[str]) -> str | None:

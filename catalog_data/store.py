@@ -97,7 +97,7 @@ class Catalog:
             # Attached, since DuckDB gives a process that connects to a path again the file that it opened before,
             # even where another one has taken its place.
             connection = stack.enter_context(duckdb.connect(config={**_SETTINGS, "temp_directory": f"{path}.tmp"}))
-            connection.execute(f"ATTACH {_literal(str(path))} AS live (TYPE duckdb, READ_ONLY); USE live")
+            connection.execute(f"ATTACH {_literal(str(path.absolute()))} AS live (TYPE duckdb, READ_ONLY); USE live")
             row = connection.execute("SELECT max(format::INTEGER) FROM meta").fetchone()
             if row is None or row[0] is None:
                 raise _damaged(path, "it holds no format number")
@@ -115,8 +115,10 @@ class Catalog:
         self._connection.close()
 
     def snapshots(self) -> list[SnapshotInfo]:
-        """All snapshots, oldest first."""
+        """All snapshots, oldest first; there is always one."""
         rows = self._rows("SELECT seq, id, published_at, note FROM snapshots ORDER BY seq")
+        if not rows:
+            raise _damaged(self.path, "it holds no snapshot")
         return [SnapshotInfo(seq, name, at.replace(tzinfo=UTC), note) for seq, name, at, note in rows]
 
     def resolve(self, at: datetime | str | None = None) -> SnapshotInfo:
@@ -128,8 +130,6 @@ class Catalog:
         """
         instant = _utc(at) if isinstance(at, datetime) else None
         known = self.snapshots()
-        if not known:
-            raise UnknownSnapshotError(f"the catalog {self.path} holds no snapshot", "run `skybroker catalog refresh`")
         if isinstance(at, str):
             found = [info for info in known if info.id == at] or [info for info in known if info.id.startswith(at)]
             if len(found) != 1:
@@ -167,8 +167,8 @@ class Catalog:
     def table(self, table: Table, info: SnapshotInfo) -> pl.DataFrame:
         """One whole table (schema: its own), in the order of its keys."""
         return self._frame(
-            f"SELECT {_list(table.column_names)} FROM {table.name} t"
-            f" WHERE {_current('t', info)} ORDER BY {_list(table.key)}"
+            f"SELECT {_names(table.column_names)} FROM {table.name} t"
+            f" WHERE {_current('t', info)} ORDER BY {_names(table.key)}"
         )
 
     def accelerators(self, info: SnapshotInfo) -> list[str]:
@@ -226,7 +226,7 @@ class Catalog:
             " AS change, a.price_usd_h AS old_usd_h, b.price_usd_h AS new_usd_h"
             f" FROM a FULL JOIN b ON {_same(OFFERS.key, 'a', 'b')}"
             " WHERE a.cloud IS NULL OR b.cloud IS NULL OR a.price_usd_h IS DISTINCT FROM b.price_usd_h"
-            f" OR a.available IS DISTINCT FROM b.available ORDER BY {_list(OFFERS.key)}"
+            f" OR a.available IS DISTINCT FROM b.available ORDER BY {_names(OFFERS.key)}"
         )
 
     def verify(self) -> None:
@@ -359,14 +359,14 @@ def _merge(connection: duckdb.DuckDBPyConnection, name: str, file: Path, seq: in
 def _stage(connection: duckdb.DuckDBPyConnection, name: str, file: Path) -> Table:
     """Read the rows of a batch into the temporary table `staged`; refuse what is not of its table."""
     if name not in TABLES:
-        raise ValueError(f"the catalog has no such table, only {_list(tuple(TABLES))}")
+        raise ValueError(f"the catalog has no such table, only {', '.join(TABLES)}")
     table = TABLES[name]
     if faults := table.misfits(pl.read_parquet_schema(file)):
         raise ValueError("; ".join(faults))
-    columns = _list([_from_parquet(column) for column in table.columns])
+    columns = ", ".join(_from_parquet(column) for column in table.columns)
     connection.execute(f"CREATE OR REPLACE TEMP TABLE staged ({duckdb_columns(table)})")
     connection.execute(f"INSERT INTO staged SELECT {columns} FROM read_parquet(?)", [str(file)])
-    key = _list(table.key)
+    key = _names(table.key)
     twice = connection.execute(f"SELECT {key} FROM staged GROUP BY {key} HAVING count(*) > 1 LIMIT 1").fetchone()
     if twice is not None:
         raise ValueError(f"it has more than one row for {', '.join(str(value) for value in twice)}")
@@ -374,7 +374,8 @@ def _stage(connection: duckdb.DuckDBPyConnection, name: str, file: Path) -> Tabl
 
 
 def _from_parquet(column: Column) -> str:
-    return f"make_timestamp(epoch_us({column.name})) AS {column.name}" if column.kind is Kind.INSTANT else column.name
+    name = _names([column.name])
+    return f"make_timestamp(epoch_us({name}))" if column.kind is Kind.INSTANT else name
 
 
 def _record_sources(connection: duckdb.DuckDBPyConnection, seq: int) -> None:
@@ -415,7 +416,7 @@ def _offer_limits(where: OfferFilter) -> str:
         "o.instance_type": where.instance_types,
     }
     limits = [
-        f"{column} IN ({_list([_literal(value) for value in wanted])})" for column, wanted in lists.items() if wanted
+        f"{column} IN ({', '.join(_literal(value) for value in wanted)})" for column, wanted in lists.items() if wanted
     ]
     if where.max_price_usd_h is not None:
         limits.append(f"o.price_usd_h <= '{float(where.max_price_usd_h)!r}'::DOUBLE")  # quoted: it may be infinite
@@ -439,11 +440,12 @@ def _current(alias: str, info: SnapshotInfo) -> str:
 
 
 def _same(names: Sequence[str], left: str, right: str) -> str:
-    return " AND ".join(f"{left}.{name} IS NOT DISTINCT FROM {right}.{name}" for name in names)
+    return " AND ".join(f'{left}."{name}" IS NOT DISTINCT FROM {right}."{name}"' for name in names)
 
 
-def _list(names: Sequence[str]) -> str:
-    return ", ".join(names)
+def _names(columns: Sequence[str]) -> str:
+    """The columns as SQL; quoted, since some are words of the language (`at`)."""
+    return ", ".join(f'"{name}"' for name in columns)
 
 
 def _damaged(path: Path, why: str) -> CatalogDamagedError:
@@ -476,7 +478,8 @@ def _writing(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, duckdb.Error) as error:
-        _require_readable(path)
+        if isinstance(error, duckdb.Error):
+            _require_readable(path)
         raise CatalogUnwritableError(
             f"the catalog {path} could not be written: {_reason(error)}",
             "free some space or choose another place with SKYBROKER_CATALOG; what was there is untouched",

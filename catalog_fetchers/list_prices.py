@@ -14,6 +14,13 @@ A price row states one figure for one or several offers:
 - `confidence` is `high` where the provider's own page or answer was copied within the last year, `medium` where a
   third party's list is the only witness or the price moves (spot), `low` for market medians and unknown regions.
 
+A type row states the hardware of the whole machine. Its `page_url` and `found_in` are those of a price row. A figure
+that no document states is blank; without an accelerator, vCPUs and memory must be known. `network_gbit_s` counts the
+network between accelerators where the machine has one, `local_ssd_gib` what the price includes.
+
+`found_in` names a document that a stranger can open: `github.com/<owner>/<repository> <path>@<commit>`, `package
+<name> <version>, <file>`, or an address; what only one of the figures comes from follows behind `;`.
+
 Two names are ours or worth knowing. A Google N1 machine with attached GPUs is `n1-standard-8+t4x1`: the host, `+`, the
 GPU, `x`, the number; its price is the host's plus the GPUs'. A TPU slice bears Google's accelerator type, whose number
 counts cores up to v5p (`v5p-8` holds 4 chips) and chips from v5e on (`v6e-8` holds 8).
@@ -68,6 +75,7 @@ TYPE_COLUMNS: Final = (
     "network_gbit_s",
     "local_ssd_gib",
     "page_url",
+    "found_in",
 )
 _TYPE_NUMBERS: Final = ("vcpus", "memory_gib", "accelerator_count", "network_gbit_s", "local_ssd_gib")
 
@@ -254,7 +262,7 @@ def _type(row: _Row) -> _Type:
     arches = next(column.values for column in INSTANCE_TYPES.columns if column.name == "arch")
     if row.cells["arch"] not in arches:
         raise row.error("arch", f"{row.cells['arch']!r} is none of {', '.join(arches)}")
-    for column in ("vcpus", "memory_gib"):
+    for column in ("found_in",) if accelerator else ("found_in", "vcpus", "memory_gib"):
         row.text(column)
     row.page()
     numbers = {column: row.number(column, INSTANCE_TYPES) for column in _TYPE_NUMBERS}

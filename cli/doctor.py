@@ -72,8 +72,9 @@ class Findings:
 
 def examined() -> Findings:
     """Look at everything; a catalog that cannot be read is a fault, not an error."""
-    faults = [*_foreign_packages()]
-    snapshot, sources = None, ()
+    faults = _foreign_packages()
+    snapshot: SnapshotInfo | None = None
+    sources: tuple[SourceAge, ...] = ()
     try:
         with opened_catalog() as catalog:
             snapshot = catalog.resolve()
@@ -94,7 +95,9 @@ def examined() -> Findings:
 
 def _packages() -> dict[str, str]:
     """Python, ourselves and what we require, with versions."""
-    names = sorted(line.split(";")[0].split("[")[0].rstrip("<>=!~., 0123456789") for line in requires(OUR_DISTRIBUTION) or ())
+    names = sorted(
+        line.split(";")[0].split("[")[0].rstrip("<>=!~., 0123456789") for line in requires(OUR_DISTRIBUTION) or ()
+    )
     return {
         "python": ".".join(str(part) for part in sys.version_info[:3]),
         **{name: version(name) for name in (OUR_DISTRIBUTION, *names)},

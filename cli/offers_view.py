@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -89,12 +90,14 @@ def _accelerator_and_count(text: str) -> tuple[str, float | None]:
     try:
         return _named(accelerator_name, name), float(count) if count else None
     except ValueError as error:
-        raise CommandError(f"{text}: the count is not a number", hint="write H100 or H100:8", code=ExitCode.USAGE) from error
+        raise CommandError(
+            f"{text}: the count is not a number", hint="write H100 or H100:8", code=ExitCode.USAGE
+        ) from error
 
 
-def _named(names: Any, text: str) -> str:
+def _named(names: Callable[[str], str], text: str) -> str:
     try:
-        return str(names(text))
+        return names(text)
     except UnknownNameError as error:
         raise CommandError(str(error), code=ExitCode.USAGE) from error
 
@@ -129,4 +132,6 @@ def print_offers(found: FoundOffers) -> None:
         ],
     )
     more = found.total - found.rows.height
-    print_lines("", f"{found.total:,} offers in catalog {found.info.id}" + (f"; {more:,} more with --all." if more else "."))
+    print_lines(
+        "", f"{found.total:,} offers in catalog {found.info.id}" + (f"; {more:,} more with --all." if more else ".")
+    )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import groupby
 from typing import Final
 
@@ -12,6 +13,7 @@ from cli.printer import Column, print_lines, print_table
 from engine.plan import Option, Placement, Plan
 from engine.status import Status
 
+LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 HOURS_A_DAY: Final = 24
 DAYS_A_MONTH: Final = 30.44
 DAYS_A_YEAR: Final = 365.25
@@ -25,6 +27,7 @@ OPTION_COLUMNS: Final = (
     Column("MEM GiB", right=True, rank=7),
     Column("ACCELERATORS", rank=1),
     Column("BUY"),
+    Column("OFFERED", rank=9),
     Column("KEEP/MONTH", right=True, rank=4),
     Column("PRICE AGE", right=True, rank=5),
     Column("$/h", right=True),
@@ -33,9 +36,9 @@ OPTION_COLUMNS: Final = (
 )
 PLACEMENT_COLUMNS: Final = (
     Column("TASK"),
-    *OPTION_COLUMNS[1:11],
+    *OPTION_COLUMNS[1:12],
     Column("START h", right=True, rank=8),
-    *OPTION_COLUMNS[11:],
+    *OPTION_COLUMNS[12:],
 )
 SHORT_PURCHASE: Final = {Purchase.ON_DEMAND: "on-demand"}
 
@@ -59,7 +62,7 @@ def _headline(plan: Plan) -> str:
     ]
     return (
         f"{plan.workload.name}: ${money(best.cost_usd)} in {hours_text(best.hours)}"
-        f" (least {plan.objective}{', ' if limits else ''}{', '.join(limits)}; {proven} of {plan.candidates:,} candidates)"
+        f" ({', '.join([f'least {plan.objective}', *limits])}; {proven} of {plan.candidates:,} candidates)"
     )
 
 
@@ -85,7 +88,7 @@ def _kind(option: Option) -> tuple[str, Purchase]:
 
 
 def _all_but_region(option: Option) -> Placement:
-    return option.placements[0].model_copy(update={"region": "", "zones": (), "price_observed_at": datetime.min})
+    return replace(option.placements[0], region="", zones=(), price_observed_at=LONG_AGO)
 
 
 def _print_placements(plan: Plan) -> None:
@@ -122,6 +125,7 @@ def _cells(placement: Placement, now: datetime, more: int = 0) -> list[str]:
         number(placement.memory_gib),
         f"{number(placement.accelerator_count)} x {placement.accelerator}" if placement.accelerator else "-",
         SHORT_PURCHASE.get(placement.purchase, str(placement.purchase)),
+        "yes" if placement.available else "?",
         _keep(placement),
         age_text(placement.price_observed_at, now),
         f"{doubt}{money(placement.price_usd_h * placement.num_nodes)}",
@@ -143,8 +147,10 @@ def _notes(plan: Plan) -> Sequence[str]:
     placements = [placement for option in _shown(plan) for placement in option.placements]
     oldest = min(placement.price_observed_at for placement in placements)
     notes = [
-        f"Catalog {plan.snapshot.id} of {plan.snapshot.published_at:%Y-%m-%d};"
-        f" the oldest price above was seen {age_text(oldest, plan.created_at)} ago."
+        (
+            f"Catalog {plan.snapshot.id} of {plan.snapshot.published_at:%Y-%m-%d};"
+            f" the oldest price above was seen {age_text(oldest, plan.created_at)} ago."
+        )
     ]
     if any(placement.confidence is Confidence.LOW for placement in placements):
         notes.append("~ marks a price of low confidence (old, or from a source with known faults).")

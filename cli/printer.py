@@ -35,9 +35,16 @@ class Column:
     rank: int = 0
 
 
+class _DataConsole(Console):
+    """A console whose reader may go away (`| head`): that is no error of ours."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 def stdout_console() -> Console:
     """A console for data: as wide as the terminal, without limit elsewhere, coloured only at a terminal."""
-    return Console(width=None if sys.stdout.isatty() else WIDE, highlight=False, markup=False, soft_wrap=False)
+    return _DataConsole(width=None if sys.stdout.isatty() else WIDE, highlight=False, markup=False, soft_wrap=False)
 
 
 def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, emphasised: int | None = None) -> None:
@@ -56,7 +63,9 @@ def _natural_width(console: Console, table: Table) -> int:
     return Measurement.get(console, console.options.update(width=WIDE), table).maximum
 
 
-def _table(columns: Sequence[Column], rows: Sequence[Sequence[str]], shown: Sequence[int], emphasised: int | None) -> Table:
+def _table(
+    columns: Sequence[Column], rows: Sequence[Sequence[str]], shown: Sequence[int], emphasised: int | None
+) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False, header_style="bold")
     for number in shown:
         table.add_column(columns[number].title, justify="right" if columns[number].right else "left", overflow="fold")

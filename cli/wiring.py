@@ -9,8 +9,9 @@ from datetime import UTC, datetime, time
 from pathlib import Path
 
 from catalog_data.embedded import publish_embedded
-from catalog_data.errors import CatalogError
+from catalog_data.errors import CatalogError, CatalogMissingError
 from catalog_data.normalise import nearest_name
+from catalog_data.schema import Purchase
 from catalog_data.snapshot import Snapshot
 from catalog_data.store import Catalog, OfferFilter
 from cli.errors import CommandError
@@ -40,13 +41,19 @@ def opened_catalog() -> Iterator[Catalog]:
     """The user's catalog; the embedded one is published into it at first use."""
     path = catalog_path()
     try:
-        if not path.exists():
-            with working(f"first use: writing the embedded catalog to {path}"):
-                publish_embedded(path)
-        with Catalog.open(path) as catalog:
+        with _opened_or_begun(path) as catalog:
             yield catalog
     except CatalogError as error:
         raise CommandError(str(error), hint=error.hint) from error
+
+
+def _opened_or_begun(path: Path) -> Catalog:
+    try:
+        return Catalog.open(path)
+    except CatalogMissingError:
+        with working(f"first use: writing the embedded catalog to {path}"):
+            publish_embedded(path)
+        return Catalog.open(path)
 
 
 def parsed_instant(text: str | None) -> datetime | str | None:
@@ -78,12 +85,10 @@ def _overridden(workload: Workload, overrides: Overrides) -> Workload:
     try:
         if overrides.deadline is not None:
             deadline = parse_deadline(overrides.deadline)
-            at_instant = isinstance(deadline, datetime)
-            workload = replace(
-                workload,
-                deadline_hours=None if at_instant else deadline,
-                deadline_at=_with_zone(deadline) if at_instant else None,
-            )
+            if isinstance(deadline, datetime):
+                workload = replace(workload, deadline_hours=None, deadline_at=_with_zone(deadline))
+            else:
+                workload = replace(workload, deadline_hours=deadline, deadline_at=None)
         if overrides.budget is not None:
             workload = replace(workload, budget_usd=parse_usd(overrides.budget, "--budget", above=0))
     except InvalidValueError as error:
@@ -140,8 +145,12 @@ def _accelerators(workload: Workload) -> tuple[str, ...]:
 
 
 def _snapshot_for(catalog: Catalog, workload: Workload, as_of: datetime | str | None) -> Snapshot:
-    moves_data = bool(workload.edges) or any(task.inputs for task in workload.tasks)
-    return catalog.snapshot(as_of, OfferFilter(accelerators=_accelerators(workload)), network=moves_data)
+    return catalog.snapshot(
+        as_of,
+        OfferFilter(accelerators=_accelerators(workload)),
+        network=bool(workload.edges) or any(task.inputs for task in workload.tasks),
+        spot_risk=any(Purchase.SPOT in need.purchases for task in workload.tasks for need in task.requirements),
+    )
 
 
 def loaded_plan(file: Path) -> Plan:

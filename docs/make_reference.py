@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import typer
+import typer.core
+import typer.main
 
 from catalog_data.schema import TABLES, Column, Table
 from cli.exit_codes import ExitCode
@@ -37,7 +39,7 @@ def _cli_page() -> str:
         "",
         "Made by `make docs` from the program's own help; do not edit.",
         "",
-        "Data goes to stdout, talk to stderr. `--output json|yaml` is for programs; its top level has `schema_version`.",
+        "Data goes to stdout, talk to stderr. `--output json|yaml` is for programs: it has a `schema_version`.",
         "",
         *_command("skybroker", root),
         "## Exit codes",
@@ -57,25 +59,25 @@ def _cli_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _command(name: str, command: Any) -> Iterator[str]:
-    subcommands: dict[str, Any] = getattr(command, "commands", {})
-    if not subcommands:
+def _command(name: str, command: object) -> Iterator[str]:
+    subcommands: dict[str, object] = getattr(command, "commands", {})
+    if isinstance(command, typer.core.TyperCommand):
         yield from _leaf(name, command)
     for sub, subcommand in subcommands.items():
         yield from _command(f"{name} {sub}", subcommand)
 
 
-def _leaf(name: str, command: Any) -> Iterator[str]:
+def _leaf(name: str, command: typer.core.TyperCommand) -> Iterator[str]:
     shown = [parameter for parameter in command.params if not getattr(parameter, "hidden", False)]
-    arguments = [parameter for parameter in shown if parameter.param_type_name == "argument"]
-    options = [parameter for parameter in shown if parameter.param_type_name == "option"]
-    words = " ".join(argument.metavar or argument.name.upper() for argument in arguments)
-    yield from (f"## {name}", "", f"    {name} [OPTIONS] {words}".rstrip(), "", command.help, "")
+    arguments = [parameter for parameter in shown if isinstance(parameter, typer.core.TyperArgument)]
+    options = [parameter for parameter in shown if isinstance(parameter, typer.core.TyperOption)]
+    words = " ".join(argument.metavar or (argument.name or "").upper() for argument in arguments)
+    yield from (f"## {name}", "", f"    {name} [OPTIONS] {words}".rstrip(), "", command.help or "", "")
     if not shown:
         return
     yield from ("| | |", "| --- | --- |")
     for argument in arguments:
-        yield f"| `{argument.metavar or argument.name.upper()}` | {argument.help or ''} |"
+        yield f"| `{argument.metavar or (argument.name or '').upper()}` | {argument.help or ''} |"
     for option in options:
         default = f" (default: {option.default})" if option.default not in (None, False) else ""
         yield f"| `{'`, `'.join(option.opts)}` | {option.help or ''}{default} |"

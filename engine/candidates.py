@@ -44,11 +44,11 @@ class Unmet:
 class Candidates:
     """All ways to run one task.
 
-    `frame` has one row for each (cloud, region, instance_type, purchase, price), its `zones` in a list, with
-    the hardware, the `place` (`cloud:region`), the `requirement` that it meets (the first), `hours`, the
-    inputs' `input_usd` and `input_h`, `cost_usd` (all nodes, the whole run, inputs included) and, for spot,
-    `interruption_low` and `interruption_high` (share a month). `fell_out` counts the other offers by reason;
-    `unmet` holds an entry for each requirement where the frame is empty.
+    `frame` has one row for each (cloud, region, instance_type, purchase, price), its `zones` in a list and whether
+    one of them is known to be `available` (else null), with the hardware, the `place` (`cloud:region`), the
+    `requirement` that it meets (the first), `hours`, the inputs' `input_usd` and `input_h`, `cost_usd` (all nodes, the
+    whole run, inputs included) and, for spot, `interruption_low` and `interruption_high` (share a month). `fell_out`
+    counts the other offers by reason; `unmet` holds an entry for each requirement where the frame is empty.
     """
 
     task: Task
@@ -89,15 +89,21 @@ def _met(judged: pl.DataFrame, checks: Sequence[Sequence[Check]]) -> pl.DataFram
 
 def _fell_out(judged: pl.DataFrame, checks: Sequence[Sequence[Check]]) -> dict[str, int]:
     """Offers by the reason why they fell out, under the requirement with which each came furthest."""
-    names = [check.fell_out for check in checks[0]]
+    stages = [pl.col(f"stage_{number}") for number in range(len(checks))]
+    furthest = pl.max_horizontal(stages)
+    first = [pl.when(stage == furthest).then(pl.lit(number, dtype=pl.Int32)) for number, stage in enumerate(stages)]
     counts = (
-        judged.select(pl.max_horizontal(f"stage_{number}" for number in range(len(checks))).alias("stage"))
-        .filter(pl.col("stage") < len(names))
-        .group_by("stage")
+        judged.select(furthest.alias("stage"), pl.coalesce(first).alias("requirement"))
+        .filter(pl.col("stage") < len(checks[0]))
+        .group_by("stage", "requirement")
         .len()
-        .sort("stage")
+        .sort("stage", "requirement")
     )
-    return {names[stage]: count for stage, count in counts.iter_rows()}
+    by_reason: dict[str, int] = {}
+    for stage, number, count in counts.iter_rows():
+        reason = checks[number][stage].fell_out
+        by_reason[reason] = by_reason.get(reason, 0) + count
+    return by_reason
 
 
 def _unmet(judged: pl.DataFrame, checks: Sequence[Sequence[Check]]) -> tuple[Unmet, ...]:
@@ -105,32 +111,35 @@ def _unmet(judged: pl.DataFrame, checks: Sequence[Sequence[Check]]) -> tuple[Unm
 
 
 def _unmet_of(judged: pl.DataFrame, number: int, checks: Sequence[Check]) -> Unmet:
-    """The check at which the last offers fell out."""
+    """The check at which the last offers fell out; the first one where there are no offers at all."""
     stage = pl.col(f"stage_{number}")
     furthest = judged.select(stage.max()).item()
     if furthest is None:
-        limited = next((check for check in checks if check.wanted), checks[0])
-        return Unmet(number, limited.wanted, 0, ())
+        return Unmet(number, next(check.wanted for check in checks if check.wanted), 0, ())
     check = checks[furthest]
     last = judged.filter(stage == furthest)
-    seen = () if check.seen is None else _examples(last.select(check.seen.alias("seen"))["seen"])
+    seen = () if check.seen is None else _examples(last.select(check.seen.alias("seen"))["seen"], check.shown)
     return Unmet(number, check.wanted, last.height, seen)
 
 
-def _examples(values: pl.Series) -> tuple[str, ...]:
+def _examples(values: pl.Series, shown: str) -> tuple[str, ...]:
     distinct = values.drop_nulls().unique().sort()
-    shown = [str(value) if distinct.dtype == pl.String else f"{value:g}" for value in distinct.head(SEEN_AT_MOST)]
-    return (*shown, "...") if distinct.len() > SEEN_AT_MOST else tuple(shown)
+    examples = [shown.format(value) for value in distinct.head(SEEN_AT_MOST)]
+    return (*examples, "...") if distinct.len() > SEEN_AT_MOST else tuple(examples)
 
 
 def _merge_zones(met: pl.DataFrame) -> pl.DataFrame:
-    """One row for each price of an offer in a region, with the zones that have it, in a fixed order."""
+    """One row for each price of an offer in a region, with the zones that have it, in a fixed order.
+
+    Where the zones come from several sources, the newest look at them stands for all.
+    """
     key = ["cloud", "region", "instance_type", "purchase", "price_usd_h", "requirement"]
-    rest = [name for name in met.columns if name not in {*key, "zone", "observed_at"} and not name.startswith("stage_")]
+    rest = [name for name in met.columns if name not in {*key, "zone", "available"} and not name.startswith("stage_")]
     return (
         met.lazy()
-        .group_by(key)
-        .agg(pl.col("zone").drop_nulls().sort().alias("zones"), pl.col("observed_at").max(), pl.col(rest).first())
+        .sort("observed_at", "zone", "source", descending=[True, False, False])
+        .group_by(key, maintain_order=True)
+        .agg(pl.col("zone").drop_nulls().sort().alias("zones"), pl.col("available").any(), pl.col(rest).first())
         .sort(key)
         .collect()
     )
@@ -139,13 +148,14 @@ def _merge_zones(met: pl.DataFrame) -> pl.DataFrame:
 def _price(met: pl.DataFrame, task: Task, snapshot: Snapshot) -> tuple[pl.DataFrame, tuple[str, ...]]:
     """Add `hours`, `place`, `input_usd`, `input_h` and `cost_usd`; what had to be assumed."""
     hours, assumed_hours = _hours(met, task)
-    with_hours = met.join(hours, on=["accelerator", "accelerator_count"], how="left", nulls_equal=True)
+    kind = ["accelerator", "accelerator_count"]
+    with_hours = met.join(hours, on=kind, how="left", nulls_equal=True, maintain_order="left")
     placed = with_hours.with_columns(pl.format("{}:{}", "cloud", "region").alias("place"))
     with_inputs, assumed_inputs = _add_inputs(placed, task, snapshot)
     # machines * $/h * h = $
     compute_usd = task.num_nodes * pl.col("price_usd_h") * pl.col("hours")
     priced = with_inputs.with_columns((compute_usd + pl.col("input_usd")).alias("cost_usd"))
-    return priced, (*assumed_hours, *assumed_inputs)
+    return priced, (*assumed_hours, *assumed_inputs, *_uncounted_outputs(task))
 
 
 def _hours(met: pl.DataFrame, task: Task) -> tuple[pl.DataFrame, tuple[str, ...]]:
@@ -171,31 +181,47 @@ def _hours(met: pl.DataFrame, task: Task) -> tuple[pl.DataFrame, tuple[str, ...]
     return frame, (f"{task.name}: the run time on {names} is not known; {ASSUMED_HOURS:g} h is assumed",)
 
 
-def _add_inputs(placed: pl.DataFrame, task: Task, snapshot: Snapshot) -> tuple[pl.DataFrame, tuple[str, ...]]:
+def _add_inputs(placed: pl.DataFrame, task: Task, snapshot: Snapshot) -> tuple[pl.DataFrame, list[str]]:
     """Add what bringing the task's inputs in costs and takes; inputs arrive side by side."""
     frame = placed.with_columns(pl.lit(0.0).alias("input_usd"), pl.lit(0.0).alias("input_h"))
     assumptions = []
     for url, data_gb in task.inputs.items():
         cloud = CLOUD_OF_SCHEME.get(url.split("://", 1)[0])
-        if not data_gb or cloud is None:
-            if cloud is None:
-                assumptions.append(f"{task.name}: where {url} lies is not known; moving it is taken to be free")
+        if not data_gb:
+            continue
+        if cloud is None:
+            assumptions.append(f"{task.name}: where {url} lies is not known; moving it is taken to be free")
             continue
         home = place(cloud, HOME_REGION[cloud])
         assumptions.append(f"{task.name}: {url} is taken to lie where the task runs if that is {cloud}, else in {home}")
-        moved = transfers(snapshot, data_gb, [home], frame["place"].unique().to_list())
-        stays = pl.col("cloud") == cloud
-        frame = (
-            frame.join(moved.drop("src"), left_on="place", right_on="dst", how="left", maintain_order="left")
-            .with_columns(
-                pl.col("input_usd") + pl.when(stays).then(0.0).otherwise(pl.col("egress_usd").fill_null(0.0)),
-                pl.max_horizontal(
-                    "input_h", pl.when(stays).then(0.0).otherwise(pl.col("transfer_h").fill_null(0.0))
-                ).alias("input_h"),
-            )
-            .drop("egress_usd", "transfer_h")
+        frame, unknown = _add_input(
+            frame, cloud, transfers(snapshot, data_gb, [home], frame["place"].unique().to_list())
         )
-    return frame, tuple(assumptions)
+        if unknown:
+            assumptions.append(
+                f"{task.name}: what moving {url} costs or takes is not known for {unknown} of the places where it could"
+                " run, and counted as nothing"
+            )
+    return frame, assumptions
+
+
+def _add_input(frame: pl.DataFrame, cloud: str, moved: pl.DataFrame) -> tuple[pl.DataFrame, int]:
+    """Add one input that lies in `cloud` or is `moved` from there; to how many places a figure is not known."""
+    joined = frame.join(moved.drop("src"), left_on="place", right_on="dst", how="left", maintain_order="left")
+    comes = pl.col("cloud") != cloud
+    unknown = joined.filter(comes & (pl.col("egress_usd").is_null() | pl.col("transfer_h").is_null()))
+    usd, hours = (pl.when(comes).then(pl.col(name)).fill_null(0.0) for name in ("egress_usd", "transfer_h"))
+    added = joined.with_columns(pl.col("input_usd") + usd, pl.max_horizontal("input_h", hours).alias("input_h"))
+    return added.drop("egress_usd", "transfer_h"), unknown["place"].n_unique()
+
+
+def _uncounted_outputs(task: Task) -> list[str]:
+    """Writing to a bucket is not in a plan's cost: where the bucket lies is known only when it is made."""
+    return [
+        f"{task.name}: writing {data_gb:g} GB to {url} is taken to be free"
+        for url, data_gb in task.outputs.items()
+        if data_gb
+    ]
 
 
 def _with_interruptions(priced: pl.DataFrame, snapshot: Snapshot) -> pl.DataFrame:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 import numpy as np
 import numpy.typing as npt
 
+from engine.status import raised
 from engine.workload import Objective
 
 Floats = npt.NDArray[np.float64]
@@ -74,6 +75,11 @@ class DagProblem:
     deadline_h: float | None = None
     budget_usd: float | None = None
 
+    def take(self, numbers: Sequence[Integers]) -> DagProblem:
+        """The problem with the candidates of these numbers alone, task by task."""
+        tasks = tuple(task.take(of_task) for task, of_task in zip(self.tasks, numbers, strict=True))
+        return replace(self, tasks=tasks)
+
     @property
     def order(self) -> tuple[Measure, Measure, Measure]:
         """The measures from the one that matters most to the one that breaks ties."""
@@ -89,7 +95,8 @@ class DagProblem:
     @property
     def places(self) -> int:
         """How many places there are: their numbers are below this."""
-        return 1 + max(int(task.place.max(initial=0)) for task in self.tasks)
+        highest = max(int(task.place.max(initial=0)) for task in self.tasks)
+        return len(self.edges[0].egress_usd) if self.edges else 1 + highest
 
     def limit(self, measure: Measure) -> float:
         """The most that the user allows of a measure."""
@@ -129,6 +136,36 @@ def schedule(problem: DagProblem, choice: Sequence[int]) -> Schedule:
     return Schedule(tuple(start), cost, makespan, sum(int(task.preference[number]) for task, number in chosen))
 
 
+def compact(problem: DagProblem) -> DagProblem:
+    """The problem without the places where no task has a candidate; candidates keep their numbers."""
+    used = np.unique(np.concatenate([task.place for task in problem.tasks]))
+    square = np.ix_(used, used)
+    return replace(
+        problem,
+        tasks=tuple(replace(task, place=np.searchsorted(used, task.place)) for task in problem.tasks),
+        edges=tuple(
+            replace(edge, egress_usd=edge.egress_usd[square], transfer_h=edge.transfer_h[square])
+            for edge in problem.edges
+        ),
+    )
+
+
+def best_choice(problem: DagProblem, choices: Iterable[tuple[int, ...]]) -> tuple[int, ...] | None:
+    """The best of those choices that keep the limits."""
+    plans = {choice: schedule(problem, choice) for choice in choices}
+    kept = [
+        choice
+        for choice, plan in plans.items()
+        if all(plan.figure(measure) <= raised(problem.limit(measure)) for measure in Measure)
+    ]
+    return min(kept, key=lambda choice: [plans[choice].figure(measure) for measure in problem.order], default=None)
+
+
+def renumbered(choice: Sequence[int], numbers: Sequence[Integers]) -> tuple[int, ...]:
+    """A choice in the numbers of the problem that `numbers` were taken from."""
+    return tuple(int(of_task[number]) for of_task, number in zip(numbers, choice, strict=True)) if choice else ()
+
+
 def prune(problem: DagProblem) -> tuple[DagProblem, list[Integers]]:
     """The problem without candidates that another one always replaces at no loss, and the numbers kept.
 
@@ -138,8 +175,7 @@ def prune(problem: DagProblem) -> tuple[DagProblem, list[Integers]]:
     no measure, whichever other candidates have been swapped already; of equals the first stays.
     """
     kept = [_undominated(problem, number) for number in range(len(problem.tasks))]
-    tasks = tuple(task.take(numbers) for task, numbers in zip(problem.tasks, kept, strict=True))
-    return replace(problem, tasks=tasks), kept
+    return problem.take(kept), kept
 
 
 def _undominated(problem: DagProblem, number: int) -> Integers:
@@ -170,12 +206,12 @@ def _undominated_at_home(task: TaskOptions) -> Integers:
     fall: a place sells hundreds of machines, and a few of them are worth having.
     """
     order = np.lexsort((task.hours, task.cost_usd, task.preference, task.ready_h, task.place))
-    group = np.zeros(order.size, dtype=np.int64)
+    opens_group = np.zeros(order.size, dtype=bool)
     for column in (task.preference, task.ready_h, task.place):
-        group[1:] |= np.diff(column[order]) != 0
+        opens_group[1:] |= np.diff(column[order]) != 0
     # Runs as whole numbers, those of each group below all those before: one running minimum then serves all groups.
     _, run = np.unique(task.hours[order], return_inverse=True)
-    run -= np.cumsum(group) * (order.size + 1)
+    run -= np.cumsum(opens_group) * (order.size + 1)
     stays = np.ones(order.size, dtype=bool)
     stays[1:] = run[1:] < np.minimum.accumulate(run)[:-1]
     return np.sort(order[stays])

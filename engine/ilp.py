@@ -21,7 +21,7 @@ Terms = Mapping[Variable, float]
 
 # Every solve of a process uses one setting: HiGHS fails silently when it changes between solves.
 THREADS: Final = 1
-# How far a later objective may push an earlier one: above HiGHS's feasibility tolerance, below a cent.
+# How far a later objective may push an earlier one, relative to it: above HiGHS's own tolerances.
 LEXICOGRAPHIC_SLACK: Final = 1e-6
 
 
@@ -45,13 +45,17 @@ class Row:
 
 @dataclass(frozen=True)
 class Solved:
-    """What came of a solve; `values` is empty without a solution, and `objective` and `bound` may be infinite."""
+    """What came of a solve; `values` is empty without a solution, and `objective` and `bound` may be infinite.
+
+    `seconds` is what the solver took.
+    """
 
     status: Status
     objective: float
     bound: float
     gap: float
     values: Sequence[float]
+    seconds: float
 
 
 @dataclass
@@ -83,7 +87,8 @@ class Model:
     def solve_in_order(self, objectives: Sequence[Terms], time_limit_s: float | None = None) -> list[Solved]:
         """Minimise the first objective, then the second among the optima of the first, and so on.
 
-        Ends early where one has no proven optimum; the last entry holds the solution.
+        `time_limit_s` is for all together. Ends early where one has no proven optimum; the last entry holds the
+        solution.
         """
         solved: list[Solved] = []
         model = Model(self.name, self.variables, list(self.rows))
@@ -94,6 +99,8 @@ class Model:
             solved.append(latest)
             if latest.status is not Status.OPTIMAL:
                 break
+            if time_limit_s is not None:
+                time_limit_s = max(0.0, time_limit_s - latest.seconds)
             slack = LEXICOGRAPHIC_SLACK * max(1.0, abs(latest.objective))
             model.constrain(f"keep_objective_{number}", objective, Sense.AT_MOST, latest.objective + slack)
         return solved
@@ -148,17 +155,16 @@ def _read(problem: pulp.LpProblem, columns: Sequence[pulp.LpVariable]) -> Solved
     """Status, bound and gap as HiGHS itself has them: at a time limit PuLP would say "Optimal"."""
     highs = problem.solverModel
     info = highs.getInfo()
-    outcome = highs.modelStatusToString(highs.getModelStatus())
+    outcome, seconds = highs.modelStatusToString(highs.getModelStatus()), highs.getRunTime()
     if outcome in {"Infeasible", "Primal infeasible or unbounded"}:
-        return Solved(Status.INFEASIBLE, math.inf, math.inf, 0.0, ())
-    has_solution = info.primal_solution_status == 2  # noqa: PLR2004 (HiGHS: kSolutionStatusFeasible)
+        return Solved(Status.INFEASIBLE, math.inf, math.inf, 0.0, (), seconds)
+    has_solution = info.primal_solution_status == 2  # HiGHS: kSolutionStatusFeasible
     if not has_solution:
-        return Solved(Status.UNKNOWN, math.inf, -math.inf, math.inf, ())
+        return Solved(Status.UNKNOWN, math.inf, -math.inf, math.inf, (), seconds)
     objective = float(info.objective_function_value)
     integral = any(column.cat == pulp.LpInteger for column in columns)
     proven = outcome in {"Optimal", "Empty"}
     bound = objective if proven else float(info.mip_dual_bound) if integral else -math.inf
     values = [float(column.varValue or 0.0) for column in columns]
-    return Solved(
-        Status.OPTIMAL if proven else Status.FEASIBLE, objective, bound, relative_gap(objective, bound), values
-    )
+    status = Status.OPTIMAL if proven else Status.FEASIBLE
+    return Solved(status, objective, bound, relative_gap(objective, bound), values, seconds)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from engine.candidates import Candidates, Unmet
+from engine.status import raised
 
 
 class InfeasibleError(Exception):
@@ -33,27 +34,39 @@ def require_candidates(found: Sequence[Candidates]) -> None:
 def _unmet_line(candidates: Candidates, unmet: Unmet) -> str:
     task = candidates.task
     which = f" (alternative {unmet.requirement + 1})" if len(task.requirements) > 1 else ""
+    line = f"{task.name}{which}: no offer has {unmet.wanted}"
     if not unmet.offers:
-        return f"{task.name}{which}: the catalog holds no offer with {unmet.wanted or 'anything'}"
-    offers = "the 1 offer that meets" if unmet.offers == 1 else f"none of the {unmet.offers:,} offers that meet"
-    does_not = " does not have" if unmet.offers == 1 else " has"
-    seen = f"; there is {', '.join(unmet.seen)}" if unmet.seen else ""
-    return f"{task.name}{which}: {offers} everything before{does_not} {unmet.wanted}{seen}"
+        return line
+    come, they = ("1 offer comes", "it has") if unmet.offers == 1 else (f"{unmet.offers:,} offers come", "they have")
+    seen = f"; {they} {', '.join(unmet.seen)}" if unmet.seen else ""
+    return f"{line} ({come} this far{seen})"
 
 
-def limits_line(
-    deadline_h: float | None, budget_usd: float | None, fastest_h: float, cheapest_usd: float
+def limits_lines(
+    deadline_h: float | None,
+    budget_usd: float | None,
+    *,
+    fastest_h: float,
+    cheapest_usd: float,
+    cheapest_in_time_usd: float,
 ) -> tuple[str, ...]:
-    """Which of the user's limits no plan keeps, given the least of each that is possible."""
+    """Which of the user's limits no plan keeps.
+
+    `fastest_h` and `cheapest_usd` are what any plan comes to at least, `cheapest_in_time_usd` one that keeps the
+    deadline.
+    """
     reasons = []
-    if deadline_h is not None and fastest_h > deadline_h:
-        reasons.append(f"deadline {deadline_h:g} h: the fastest plan takes {fastest_h:.4g} h")
-    if budget_usd is not None and cheapest_usd > budget_usd:
-        reasons.append(f"budget ${budget_usd:g}: the cheapest plan costs ${cheapest_usd:.2f}")
-    if not reasons:
+    if deadline_h is not None and fastest_h > raised(deadline_h):
+        reasons.append(f"deadline {deadline_h:.6g} h: no plan takes less than {fastest_h:.6g} h")
+    if budget_usd is not None and cheapest_usd > raised(budget_usd):
+        reasons.append(f"budget {_usd(budget_usd)}: no plan costs less than {_usd(cheapest_usd)}")
+    if not reasons and deadline_h is not None and budget_usd is not None:
         reasons.append(
-            f"deadline {deadline_h:g} h and budget ${budget_usd:g} conflict: each can be kept alone, not both"
-            if deadline_h is not None and budget_usd is not None
-            else "no plan keeps the limits"
+            f"deadline {deadline_h:.6g} h and budget {_usd(budget_usd)} conflict:"
+            f" within the deadline no plan costs less than {_usd(cheapest_in_time_usd)}"
         )
-    return tuple(reasons)
+    return tuple(reasons) or ("no plan keeps the limits",)
+
+
+def _usd(amount: float) -> str:
+    return f"${amount:,.2f}" if amount >= 1 else f"${amount:.4g}"

@@ -28,6 +28,7 @@ def placement_of(task: Task, candidate: Mapping[str, Any], start_h: float) -> Pl
         start_h=start_h,
         hours=candidate["hours"],
         cost_usd=candidate["cost_usd"],
+        available=candidate["available"],
         interruption_low=candidate["interruption_low"],
         interruption_high=candidate["interruption_high"],
         source=candidate["source"],

@@ -6,10 +6,12 @@ the name, the file and the digest, never its environment, its commands or its se
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal
+from functools import cache
+from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, with_config
 
 from catalog_data.schema import Confidence, Purchase
 from engine.status import Status
@@ -26,11 +28,12 @@ class PlanError(ValueError):
         self.hint = hint
 
 
-class _Value(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+_STRICT: Final = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
-class SourceUsed(_Value):
+@with_config(_STRICT)
+@dataclass(frozen=True, kw_only=True)
+class SourceUsed:
     """One source of the snapshot and when it last looked."""
 
     source: str
@@ -38,7 +41,9 @@ class SourceUsed(_Value):
     observed_at: datetime
 
 
-class SnapshotUsed(_Value):
+@with_config(_STRICT)
+@dataclass(frozen=True, kw_only=True)
+class SnapshotUsed:
     """The catalog that the plan was made from."""
 
     id: str
@@ -46,7 +51,9 @@ class SnapshotUsed(_Value):
     sources: tuple[SourceUsed, ...]
 
 
-class WorkloadUsed(_Value):
+@with_config(_STRICT)
+@dataclass(frozen=True, kw_only=True)
+class WorkloadUsed:
     """The workload that the plan is for: `sha256` is the digest of its text."""
 
     name: str
@@ -54,14 +61,18 @@ class WorkloadUsed(_Value):
     sha256: str
 
 
-class Limits(_Value):
+@with_config(_STRICT)
+@dataclass(frozen=True, kw_only=True)
+class Limits:
     """What the user allows at most."""
 
     deadline_h: float | None = None
     budget_usd: float | None = None
 
 
-class ProofShown(_Value):
+@with_config(_STRICT)
+@dataclass(frozen=True, kw_only=True)
+class ProofShown:
     """How good the plan is: in the unit of the objective ($ or h), no plan is below `bound`."""
 
     status: Status
@@ -71,7 +82,9 @@ class ProofShown(_Value):
     method: str
 
 
-class Placement(_Value):
+@with_config(_STRICT)
+@dataclass(frozen=True, kw_only=True)
+class Placement:
     """The candidate chosen for one task. Money is for all nodes and the whole run unless it says `_h`."""
 
     task: str
@@ -91,6 +104,8 @@ class Placement(_Value):
     hours: float
     cost_usd: float
     """All nodes for `hours`, and bringing the inputs in."""
+    available: bool | None
+    """Whether it was seen to be offered there; None where nobody has looked."""
     interruption_low: float | None
     interruption_high: float | None
     """Share of such spot machines taken back within a month."""
@@ -99,7 +114,9 @@ class Placement(_Value):
     confidence: Confidence
 
 
-class Transfer(_Value):
+@with_config(_STRICT)
+@dataclass(frozen=True, kw_only=True)
+class Transfer:
     """Data handed from one task to another: cost, and the time between the end of one and the start of the other."""
 
     source_task: str
@@ -109,7 +126,9 @@ class Transfer(_Value):
     hours: float
 
 
-class Option(_Value):
+@with_config(_STRICT)
+@dataclass(frozen=True, kw_only=True)
+class Option:
     """One whole way to run the workload: `hours` is the makespan."""
 
     placements: tuple[Placement, ...]
@@ -118,7 +137,9 @@ class Option(_Value):
     hours: float
 
 
-class FellOut(_Value):
+@with_config(_STRICT)
+@dataclass(frozen=True, kw_only=True)
+class FellOut:
     """How many offers were no candidates for a task, and why."""
 
     task: str
@@ -126,7 +147,9 @@ class FellOut(_Value):
     offers: int
 
 
-class Plan(_Value):
+@with_config(_STRICT)
+@dataclass(frozen=True, kw_only=True)
+class Plan:
     """The result of planning: `best`, then the ranked alternatives, then the best of every cloud and purchase."""
 
     schema_version: Literal[1] = 1
@@ -138,14 +161,25 @@ class Plan(_Value):
     proof: ProofShown
     best: Option
     alternatives: tuple[Option, ...] = ()
-    comparison: tuple[Option, ...] = Field(default=(), description="the best of every other cloud and purchase")
+    comparison: tuple[Option, ...] = ()
     candidates: int
     assumptions: tuple[str, ...] = ()
     fell_out: tuple[FellOut, ...] = ()
 
     def to_json(self) -> str:
         """The plan file's text."""
-        return self.model_dump_json(indent=2) + "\n"
+        return _adapter().dump_json(self, indent=2).decode() + "\n"
+
+    def to_data(self) -> dict[str, Any]:
+        """The plan as plain JSON types."""
+        data: dict[str, Any] = _adapter().dump_python(self, mode="json")
+        return data
+
+
+@cache
+def _adapter() -> TypeAdapter[Plan]:
+    """Reads and writes plans; building it takes as long as planning, and printing a plan does not need it."""
+    return TypeAdapter(Plan)
 
 
 def read_plan(text: str, *, file: str) -> Plan:
@@ -155,7 +189,7 @@ def read_plan(text: str, *, file: str) -> Plan:
         PlanError: it is no plan, a damaged one, or one of a later version.
     """
     try:
-        return Plan.model_validate_json(text)
+        return _adapter().validate_json(text)
     except ValidationError as error:
         raise _plan_error(error, text, file) from error
 

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from catalog_data.snapshot import Snapshot
 from engine.candidates import Candidates
-from engine.infeasible import InfeasibleError, NoPlanInTimeError, limits_line
+from engine.dag import DagProblem, EdgeOptions, Floats, TaskOptions, schedule
+from engine.dag_bounds import Booleans
+from engine.infeasible import InfeasibleError, NoPlanInTimeError, limits_lines
 from engine.placements import placement_of
 from engine.plan import Option, Transfer
 from engine.planned import Planned
-from engine.problems.dag import DagProblem, DagSolution, EdgeOptions, Schedule, TaskOptions, schedule, solve
+from engine.problems.dag import DagSolution, solve
 from engine.status import Proof, Status
 from engine.transfers import transfers
 from engine.workload import Edge, Objective, Workload
@@ -26,11 +27,12 @@ METHOD: Final = "mixed-integer program (HiGHS)"
 
 @dataclass(frozen=True)
 class _Instance:
-    """The problem, the candidates that its numbers stand for, and where no egress rate is known (edge by edge)."""
+    """The problem, the candidates that its numbers stand for, and by edge which figures are not known (by places)."""
 
     problem: DagProblem
     frames: tuple[pl.DataFrame, ...]
-    rate_unknown: tuple[npt.NDArray[np.bool_], ...]
+    rate_unknown: tuple[Booleans, ...]
+    throughput_unknown: tuple[Booleans, ...]
 
 
 def plan_dag(
@@ -47,64 +49,55 @@ def plan_dag(
     if solution.status is Status.INFEASIBLE:
         raise InfeasibleError(_limits(instance.problem, time_limit_s))
     if not solution.choice:
-        raise NoPlanInTimeError(f"no plan was found within {time_limit_s:g} s")
-    times = schedule(instance.problem, solution.choice)
-    objective = times.cost_usd if workload.objective is Objective.COST else times.makespan_h
+        raise NoPlanInTimeError("no plan was found" + (f" within {time_limit_s:g} s" if time_limit_s else ""))
     return Planned(
-        best=_option(workload, found, instance, solution, times),
-        proof=Proof(solution.status, objective, min(solution.bound, objective), solution.gap, METHOD),
-        assumptions=_assumed_rates(workload, instance, solution),
+        best=_option(workload, found, instance, solution),
+        proof=Proof(solution.status, solution.objective, solution.bound, solution.gap, METHOD),
+        assumptions=tuple(_assumed(workload, instance, solution)),
     )
 
 
 def _instance(workload: Workload, found: Sequence[Candidates], snapshot: Snapshot) -> _Instance:
-    frames = tuple(_in_order_of_preference(candidates) for candidates in found)
-    places = pl.concat([frame["place"] for frame in frames]).unique().sort().to_list()
-    number = {name: index for index, name in enumerate(places)}
+    places = pl.concat([candidates.frame["place"] for candidates in found]).unique().sort().to_list()
+    place_number = {name: index for index, name in enumerate(places)}
     task_number = {candidates.task.name: index for index, candidates in enumerate(found)}
-    edges, unknown = [], []
-    for edge in workload.edges:
-        egress_usd, transfer_h = _matrices(snapshot, edge, places)
-        unknown.append(np.isnan(egress_usd))
-        edges.append(
+    of_size = {data_gb: _matrices(snapshot, data_gb, places) for data_gb in {edge.data_gb for edge in workload.edges}}
+    moved = [of_size[edge.data_gb] for edge in workload.edges]
+    problem = DagProblem(
+        tasks=tuple(_task_options(candidates, place_number) for candidates in found),
+        edges=tuple(
             EdgeOptions(
                 task_number[edge.source], task_number[edge.target], np.nan_to_num(egress_usd), np.nan_to_num(transfer_h)
             )
-        )
-    problem = DagProblem(
-        tasks=tuple(
-            _task_options(candidates.task.name, frame, number) for candidates, frame in zip(found, frames, strict=True)
+            for edge, (egress_usd, transfer_h) in zip(workload.edges, moved, strict=True)
         ),
-        edges=tuple(edges),
         objective=workload.objective,
         deadline_h=workload.deadline_hours,
         budget_usd=workload.budget_usd,
     )
-    return _Instance(problem, frames, tuple(unknown))
-
-
-def _in_order_of_preference(candidates: Candidates) -> pl.DataFrame:
-    """All candidates; where the order of the requirements is a preference, those of the first that has any."""
-    if not candidates.task.ordered:
-        return candidates.frame
-    return candidates.frame.filter(pl.col("requirement") == pl.col("requirement").min())
-
-
-def _task_options(name: str, frame: pl.DataFrame, number: Mapping[str, int]) -> TaskOptions:
-    return TaskOptions(
-        name=name,
-        cost_usd=frame["cost_usd"].to_numpy(),
-        hours=frame["hours"].to_numpy(),
-        ready_h=frame["input_h"].to_numpy(),
-        place=frame["place"].replace_strict(number, return_dtype=pl.Int64).to_numpy(),
+    return _Instance(
+        problem,
+        frames=tuple(candidates.frame for candidates in found),
+        rate_unknown=tuple(np.isnan(egress_usd) for egress_usd, _ in moved),
+        throughput_unknown=tuple(np.isnan(transfer_h) for _, transfer_h in moved),
     )
 
 
-def _matrices(
-    snapshot: Snapshot, edge: Edge, places: Sequence[str]
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def _task_options(candidates: Candidates, place_number: Mapping[str, int]) -> TaskOptions:
+    frame = candidates.frame
+    return TaskOptions(
+        name=candidates.task.name,
+        cost_usd=frame["cost_usd"].to_numpy(),
+        hours=frame["hours"].to_numpy(),
+        ready_h=frame["input_h"].to_numpy(),
+        place=frame["place"].replace_strict(place_number, return_dtype=pl.Int64).to_numpy(),
+        preference=frame["requirement"].cast(pl.Int64).to_numpy() * int(candidates.task.ordered),
+    )
+
+
+def _matrices(snapshot: Snapshot, data_gb: float, places: Sequence[str]) -> tuple[Floats, Floats]:
     """Egress in $ and transfer time in h (place x place), NaN where no figure is known."""
-    moved = transfers(snapshot, edge.data_gb, places, places)
+    moved = transfers(snapshot, data_gb, places, places)
     shape = len(places), len(places)
     egress_usd, transfer_h = (
         moved[name].fill_null(float("nan")).to_numpy().reshape(shape) for name in ("egress_usd", "transfer_h")
@@ -112,9 +105,8 @@ def _matrices(
     return egress_usd, transfer_h
 
 
-def _option(
-    workload: Workload, found: Sequence[Candidates], instance: _Instance, solution: DagSolution, times: Schedule
-) -> Option:
+def _option(workload: Workload, found: Sequence[Candidates], instance: _Instance, solution: DagSolution) -> Option:
+    times = schedule(instance.problem, solution.choice)
     placements = tuple(
         placement_of(candidates.task, frame.row(number, named=True), start_h=start_h)
         for candidates, frame, number, start_h in zip(
@@ -150,19 +142,25 @@ def _chosen_pairs(
     ]
 
 
-def _assumed_rates(workload: Workload, instance: _Instance, solution: DagSolution) -> tuple[str, ...]:
+def _assumed(workload: Workload, instance: _Instance, solution: DagSolution) -> Iterator[str]:
+    """Which figures of the transfers had to be left out of the plan."""
     pairs = _chosen_pairs(workload, instance, solution)
-    return tuple(
-        f"{edge.source} -> {edge.target}: the egress rate is not known and counted as free"
-        for (edge, _, pair), unknown in zip(pairs, instance.rate_unknown, strict=True)
-        if unknown[pair]
-    )
+    for number, (edge, _, pair) in enumerate(pairs):
+        if instance.rate_unknown[number][pair]:
+            yield f"{edge.source} -> {edge.target}: the egress rate is not known and counted as free"
+        if instance.throughput_unknown[number][pair]:
+            yield f"{edge.source} -> {edge.target}: the throughput is not known and the data taken to arrive at once"
 
 
 def _limits(problem: DagProblem, time_limit_s: float | None) -> tuple[str, ...]:
-    """Which limit cannot be kept: each is dropped, and what is then the least is compared with it."""
-    free = DagProblem(problem.tasks, problem.edges, Objective.COST)
-    cheapest = schedule(free, solve(free, time_limit_s).choice)
-    free = DagProblem(problem.tasks, problem.edges, Objective.TIME)
-    fastest = schedule(free, solve(free, time_limit_s).choice)
-    return limits_line(problem.deadline_h, problem.budget_usd, fastest.makespan_h, cheapest.cost_usd)
+    """Which limit cannot be kept, by what is the least without it."""
+    indifferent = tuple(replace(task, preference=np.zeros_like(task.preference)) for task in problem.tasks)
+    free = replace(problem, tasks=indifferent, deadline_h=None, budget_usd=None)
+    in_time = replace(free, deadline_h=problem.deadline_h)
+    return limits_lines(
+        problem.deadline_h,
+        problem.budget_usd,
+        fastest_h=solve(replace(free, objective=Objective.TIME), time_limit_s).bound,
+        cheapest_usd=solve(replace(free, objective=Objective.COST), time_limit_s).bound,
+        cheapest_in_time_usd=solve(replace(in_time, objective=Objective.COST), time_limit_s).bound,
+    )

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
 
 from engine.candidates import Candidates
-from engine.infeasible import InfeasibleError, limits_line
+from engine.infeasible import InfeasibleError, limits_lines
 from engine.placements import placement_of
 from engine.plan import Option
 from engine.planned import Planned
-from engine.problems.single import SingleProblem, best_of_each, finish_h, rank
+from engine.problems.single import SingleProblem, best_of_each, finish_h, rank, within_limits
 from engine.status import Proof, Status
 from engine.workload import Objective, Workload
 
@@ -32,7 +33,7 @@ def plan_single(workload: Workload, candidates: Candidates, top: int) -> Planned
     )
     ranked = rank(problem)
     if ranked.is_empty():
-        raise InfeasibleError(_limits(workload, candidates.frame))
+        raise InfeasibleError(_limits(problem))
     best, *alternatives = _options(candidates, ranked.head(top))
     objective = best.cost_usd if workload.objective is Objective.COST else best.hours
     return Planned(
@@ -43,9 +44,16 @@ def plan_single(workload: Workload, candidates: Candidates, top: int) -> Planned
     )
 
 
-def _limits(workload: Workload, frame: pl.DataFrame) -> tuple[str, ...]:
-    least = frame.select(finish_h().min().alias("fastest_h"), pl.col("cost_usd").min().alias("cheapest_usd")).row(0)
-    return limits_line(workload.deadline_hours, workload.budget_usd, *least)
+def _limits(problem: SingleProblem) -> tuple[str, ...]:
+    fastest_h, cheapest_usd = problem.frame.select(finish_h().min(), pl.col("cost_usd").min()).row(0)
+    in_time = within_limits(replace(problem, budget_usd=None))
+    return limits_lines(
+        problem.deadline_h,
+        problem.budget_usd,
+        fastest_h=fastest_h,
+        cheapest_usd=cheapest_usd,
+        cheapest_in_time_usd=in_time.select(pl.col("cost_usd").min()).item(),
+    )
 
 
 def _options(candidates: Candidates, ranked: pl.DataFrame) -> Iterator[Option]:

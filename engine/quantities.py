@@ -13,16 +13,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from engine.workload_errors import InvalidValueError, shown
 
+# Patterns stay text: `re` compiles one when it is first used and keeps it, and most texts use few of them.
 _NUMBER: Final = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{1,3})?"
-_WITH_UNIT: Final = re.compile(rf"(?P<number>{_NUMBER})\s*(?P<unit>[A-Za-z]*)")
-_DURATION_PART: Final = re.compile(r"(?P<number>[-+]?(?:\d+(?:\.\d*)?|\.\d+))\s*(?P<unit>[A-Za-z]+)\s*")
-_DURATION: Final = re.compile(r"(?:[-+]?(?:\d+(?:\.\d*)?|\.\d+)\s*[A-Za-z]+\s*)+")
-_MONEY: Final = re.compile(rf"(?:\$|USD\s*)?(?P<number>{_NUMBER})(?:\s*(?:\$|USD))?", re.IGNORECASE)
-_INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d")
+_WITH_UNIT: Final = rf"(?P<number>{_NUMBER})\s*(?P<unit>[A-Za-z]*)"
+_DURATION_PART: Final = r"(?P<number>[-+]?(?:\d+(?:\.\d*)?|\.\d+))\s*(?P<unit>[A-Za-z]+)\s*"
+_DURATION: Final = r"(?:[-+]?(?:\d+(?:\.\d*)?|\.\d+)\s*[A-Za-z]+\s*)+"
+_MONEY: Final = rf"(?i:(?:\$|USD\s*)?(?P<number>{_NUMBER})(?:\s*(?:\$|USD))?)"
+_INSTANT: Final = r"\d{4}-\d\d-\d\d[T ]\d\d"
 _SIZE_LETTERS: Final = "KMGTP"
 _HOURS: Final[Mapping[str, float]] = {
     name: hours
@@ -62,8 +63,7 @@ class Range:
         return f"{self.low:g}" if self.exact else f"{self.low:g}+"
 
 
-@dataclass(frozen=True)
-class GibPerVcpu:
+class GibPerVcpu(NamedTuple):
     """Memory asked for as GiB for each vCPU of the machine, at least."""
 
     ratio: float
@@ -134,7 +134,7 @@ def parse_hours(value: object) -> float:
 def parse_deadline(value: object) -> float | datetime:
     """Hours from the start (see `parse_hours`), or an instant `2026-12-01T18:00Z`, naive where it names no zone."""
     with _hint("write a time from the start (12h, 2d) or an instant (2026-12-01T18:00Z)"):
-        if not isinstance(value, str) or not _INSTANT.match(value.strip()):
+        if not isinstance(value, str) or not re.match(_INSTANT, value.strip()):
             return _hours(value)
         try:
             return datetime.fromisoformat(value.strip())
@@ -146,7 +146,7 @@ def parse_usd(value: object, what: str, *, above: float | None = None) -> float:
     """`250`, `$250` or `250 USD`: an amount of money in USD, not negative."""
     with _hint("write a number of US dollars: 250, $250 or 250 USD"):
         if isinstance(value, str):
-            match = _MONEY.fullmatch(value.strip().replace(",", ""))
+            match = re.fullmatch(_MONEY, value.strip().replace(",", ""))
             if match is None:
                 raise InvalidValueError(f"{what} must be an amount in USD, not {shown(value)}")
             value = match["number"]
@@ -156,9 +156,9 @@ def parse_usd(value: object, what: str, *, above: float | None = None) -> float:
 def _hours(value: object) -> float:
     if not isinstance(value, str) or re.fullmatch(_NUMBER, value.strip()):
         return parse_number(value, "a time", above=0)
-    if not _DURATION.fullmatch(value.strip()):
+    if not re.fullmatch(_DURATION, value.strip()):
         raise InvalidValueError(f"{shown(value)} is not a time")
-    parts = [(float(part["number"]), part["unit"]) for part in _DURATION_PART.finditer(value)]
+    parts = [(float(part["number"]), part["unit"]) for part in re.finditer(_DURATION_PART, value)]
     for _, unit in parts:
         if unit.lower() not in _HOURS:
             raise InvalidValueError(f"{shown(value)} is not a time: {unit} is not a unit of it")
@@ -175,7 +175,7 @@ def _without_plus(value: object) -> tuple[object, bool]:
 def _with_unit(value: object, what: str) -> tuple[float, str]:
     """The number and the unit (may be empty) of `64GB` or `64`."""
     if isinstance(value, str):
-        match = _WITH_UNIT.fullmatch(value.strip())
+        match = re.fullmatch(_WITH_UNIT, value.strip())
         if match is None:
             raise InvalidValueError(f"{what} must be a number or a number with a unit, not {shown(value)}")
         return float(match["number"]), match["unit"]

@@ -11,8 +11,10 @@ import polars as pl
 from engine.residency import lies_in
 from engine.workload import AcceleratorRequest, Range, Requirement, Residency
 
-COUNT_TOLERANCE: Final = 1e-3
-"""Sources round shares of an accelerator (1/6 is 0.167 here and 0.17 there)."""
+TOLERANCE: Final = 1e-3
+"""How far a figure may lie off what is asked for: memory is given to three digits."""
+SHARE_TOLERANCE: Final = 5e-3
+"""The same for a share of an accelerator: 1/6 is 0.167 here and 0.17 there."""
 ALWAYS: Final = pl.lit(value=True)
 DEFAULT_ARCH: Final = "x86_64"
 DEFAULT_VCPUS: Final = 8.0
@@ -24,14 +26,16 @@ DEFAULT_GIB_PER_VCPU: Final = 4.0
 class Check:
     """One thing that an offer must satisfy.
 
-    `fell_out` says what is wrong with an offer that does not; `passes` is true, false or (as false) null;
-    `seen` is what offers have instead, to be shown where none passes.
+    `fell_out` says what is wrong with an offer that does not; `wanted` follows "no offer has", and is empty where
+    nothing is; `passes` is true, false or (as false) null; `seen` is what offers have instead, to be `shown` (a format)
+    where none passes.
     """
 
     fell_out: str
     wanted: str
     passes: pl.Expr
     seen: pl.Expr | None = None
+    shown: str = "{}"
 
 
 def with_defaults(requirement: Requirement) -> tuple[Requirement, str | None]:
@@ -53,16 +57,17 @@ def with_defaults(requirement: Requirement) -> tuple[Requirement, str | None]:
 def checks_of(requirement: Requirement, residency: Residency | None) -> tuple[Check, ...]:
     """The checks, in the order in which an offer is judged; always the same number of them.
 
+    The accelerator comes first: where it is sold is what a user who asked for it elsewhere wants to know.
     The frame has snapshot.OFFER_ROWS and, for the residency, `continent` and `country`.
     """
     accelerator, count = _accelerator_checks(requirement)
     return (
+        accelerator,
+        count,
         _equals("in another cloud", "cloud", requirement.cloud),
         _equals("in another region", "region", requirement.region),
         _equals("in another zone", "zone", requirement.zone),
         _equals("another instance type", "instance_type", requirement.instance_type),
-        accelerator,
-        count,
         _arch_check(requirement),
         _range_check("too few or too many vCPUs", "vcpus", "vCPUs", requirement.vcpus),
         _range_check("too little or too much memory", "memory_gib", "GiB of memory", requirement.memory_gib),
@@ -74,7 +79,7 @@ def checks_of(requirement: Requirement, residency: Residency | None) -> tuple[Ch
             pl.col("purchase"),
         ),
         _residency_check(residency),
-        Check("not offered there now", "an offer that is there now", pl.col("available").fill_null(value=True)),
+        Check("not offered there now", "availability there now", pl.col("available").fill_null(value=True)),
         Check("price unknown", "a known price", pl.col("price_usd_h").is_not_null()),
         _cap_check(requirement.max_hourly_cost),
     )
@@ -89,18 +94,21 @@ def _equals(fell_out: str, column: str, wanted: str | None) -> Check:
 def _accelerator_checks(requirement: Requirement) -> tuple[Check, Check]:
     request = requirement.accelerator
     another, number = "another accelerator", "another number of accelerators"
+    column = pl.col("accelerator")
+    if request is None and requirement.instance_type is not None:
+        return Check(another, "", ALWAYS), Check(number, "", ALWAYS)
     if request is None:
         # A machine with accelerators that nobody asked for is a surprise, unless its type was named.
-        free = ALWAYS if requirement.instance_type else pl.col("accelerator").is_null()
-        return Check("has accelerators that were not asked for", "no accelerator", free), Check(number, "", ALWAYS)
-    column = pl.col("accelerator")
+        unasked = "has accelerators that were not asked for"
+        return Check(unasked, "a machine without accelerators", column.is_null(), column), Check(number, "", ALWAYS)
     return (
         Check(another, f"accelerator {request.name}", column == request.name, column),
         Check(
             number,
             f"{request.count:g} x {request.name}",
             _count_passes(request),
-            pl.format("{} x {}", pl.col("accelerator_count").round(3).cast(pl.String).str.strip_suffix(".0"), column),
+            pl.col("accelerator_count").round(3),
+            f"{{:g}} x {request.name}",
         ),
     )
 
@@ -109,8 +117,8 @@ def _count_passes(request: AcceleratorRequest) -> pl.Expr:
     count = pl.col("accelerator_count")
     if request.count < 1:
         # A share of a device: a machine that sells such a share, or a whole one.
-        return count.is_between(request.count - COUNT_TOLERANCE, 1 + COUNT_TOLERANCE)
-    return (count - request.count).abs() <= COUNT_TOLERANCE
+        return count.is_between(request.count - SHARE_TOLERANCE, 1 + SHARE_TOLERANCE)
+    return (count - request.count).abs() <= TOLERANCE
 
 
 def _arch_check(requirement: Requirement) -> Check:
@@ -130,16 +138,18 @@ def _range_check(fell_out: str, column: str, unit: str, wanted: Range | None) ->
         return Check(fell_out, "", ALWAYS)
     value = pl.col(column)
     text = f"{wanted.low:g}{'' if wanted.exact else '+'} {unit}"
-    passes = (value - wanted.low).abs() < COUNT_TOLERANCE if wanted.exact else value >= wanted.low - COUNT_TOLERANCE
-    return Check(fell_out, text, passes, value.round(1))
+    passes = (value - wanted.low).abs() < TOLERANCE if wanted.exact else value >= wanted.low - TOLERANCE
+    return Check(fell_out, text, passes, value.round(1), "{:g}")
 
 
 def _ratio_check(gib_per_vcpu: float | None) -> Check:
     if gib_per_vcpu is None:
         return Check("too little memory for its vCPUs", "", ALWAYS)
     ratio = pl.col("memory_gib") / pl.col("vcpus")
-    passes = ratio >= gib_per_vcpu - COUNT_TOLERANCE
-    return Check("too little memory for its vCPUs", f"{gib_per_vcpu:g} GiB of memory a vCPU", passes, ratio.round(1))
+    passes = ratio >= gib_per_vcpu - TOLERANCE
+    return Check(
+        "too little memory for its vCPUs", f"{gib_per_vcpu:g} GiB of memory a vCPU", passes, ratio.round(1), "{:g}"
+    )
 
 
 def _residency_check(residency: Residency | None) -> Check:
@@ -148,10 +158,11 @@ def _residency_check(residency: Residency | None) -> Check:
     inside = lies_in(residency.allow) if residency.allow else ALWAYS
     outside = ~lies_in(residency.deny) if residency.deny else ALWAYS
     limits = [
-        *([f"residency in {', '.join(residency.allow)}"] if residency.allow else []),
-        *([f"residency not in {', '.join(residency.deny)}"] if residency.deny else []),
+        *([f"in {', '.join(residency.allow)}"] if residency.allow else []),
+        *([f"outside {', '.join(residency.deny)}"] if residency.deny else []),
     ]
-    return Check("outside the allowed places", " and ".join(limits), inside & outside, pl.col("region"))
+    seen = pl.format("{}/{}", "cloud", "region")
+    return Check("outside the allowed places", f"a place {' and '.join(limits)}", inside & outside, seen)
 
 
 def _cap_check(max_hourly_cost: float | None) -> Check:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -75,7 +76,11 @@ def _written(
         objective=workload.objective,
         limits=Limits(deadline_h=workload.deadline_hours, budget_usd=workload.budget_usd),
         proof=ProofShown(
-            status=proof.status, objective=proof.objective, bound=proof.bound, gap=proof.gap, method=proof.method
+            status=proof.status,
+            objective=proof.objective,
+            bound=_finite(proof.bound),
+            gap=_finite(proof.gap),
+            method=proof.method,
         ),
         best=planned.best,
         alternatives=planned.alternatives,
@@ -93,6 +98,11 @@ def _written(
             for reason, count in candidates.fell_out.items()
         ),
     )
+
+
+def _finite(figure: float) -> float | None:
+    """A figure, or None where nothing is proven."""
+    return figure if math.isfinite(figure) else None
 
 
 def _assumed_prices(best: Option) -> list[str]:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
+
+ROUNDING: Final = 1e-9
+"""How far a sum may lie above what it is held against, relative to it, by rounding alone."""
 
 
 class Status(StrEnum):
@@ -20,7 +24,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class Proof:
-    """How good a solution is: no solution has an objective below `bound`.
+    """How good a solution is: no solution that keeps as well to the user's order of preference is below `bound`.
 
     `gap` is (objective - bound) / |objective|, 0 where the optimum is proven. `method` says how.
     """
@@ -37,3 +41,8 @@ def relative_gap(objective: float, bound: float) -> float:
     if objective == bound:
         return 0.0
     return abs(objective - bound) / abs(objective) if objective else float("inf")
+
+
+def raised(limit: float) -> float:
+    """A limit with room for the rounding of what is held against it."""
+    return limit + ROUNDING * max(1.0, abs(limit))

@@ -50,7 +50,7 @@ def transfers(snapshot: Snapshot, data_gb: float, sources: Sequence[str], target
 
 
 def _egress(rates: pl.DataFrame, data_gb: float, pairs: pl.DataFrame) -> pl.DataFrame:
-    """`src`, `dst`, `egress_usd`: sum over tiers of rate * (GB that fall into the tier)."""
+    """`src`, `dst`, `egress_usd`: sum over tiers of rate * (GB that fall into the tier); null without a first tier."""
     tier_to = pl.col("tier_from_gb").shift(-1).over("src", "dst").fill_null(float("inf"))
     in_tier_gb = (pl.min_horizontal(pl.lit(data_gb), tier_to) - pl.col("tier_from_gb")).clip(lower_bound=0)
     return (
@@ -63,8 +63,8 @@ def _egress(rates: pl.DataFrame, data_gb: float, pairs: pl.DataFrame) -> pl.Data
         .sort("src", "dst", "tier_from_gb")
         # GB * $/GB = $
         .with_columns((in_tier_gb * pl.col("egress_usd_gb")).alias("usd"))
-        .group_by("src", "dst")
-        .agg(pl.col("usd").sum().alias("egress_usd"))
+        .group_by("src", "dst", maintain_order=True)
+        .agg(pl.when(pl.col("tier_from_gb").min() == 0).then(pl.col("usd").sum()).alias("egress_usd"))
         .collect()
     )
 

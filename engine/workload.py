@@ -168,8 +168,8 @@ class Edge:
 class Residency:
     """Where the workload may run: where an entry of `allow` matches (or there is none) and no entry of `deny` does.
 
-    An entry is a continent (`europe`), a country (`DE`, ISO 3166-1 alpha-2), a cloud (`aws`) or a region of one
-    (`aws/eu-west-1`).
+    An entry is a continent (`europe`), a country (`DE`, ISO 3166-1 alpha-2), a group of countries (`EU`, `EEA`), a
+    cloud (`aws`) or a region of one (`aws/eu-west-1`).
     """
 
     allow: tuple[str, ...] = ()

@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from catalog_data.normalise import ACCELERATORS, UnknownNameError, accelerator_name, tpu_slice
 from engine.quantities import parse_number
@@ -28,8 +27,7 @@ _GPU_VENDORS: Final = frozenset(("amd", "nvidia"))
 _HINT: Final = "write a model and a count, such as H100:8"
 
 
-@dataclass(frozen=True)
-class AcceleratorChoice:
+class AcceleratorChoice(NamedTuple):
     """Alternatives (at least one); `ordered` says that the first is preferred."""
 
     requests: tuple[AcceleratorRequest, ...]

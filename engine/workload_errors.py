@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TypeAlias, TypeVar
+from typing import NamedTuple, TypeAlias, TypeVar
 
 T = TypeVar("T")
 V = TypeVar("V")
@@ -20,8 +20,7 @@ Path: TypeAlias = tuple[str | int, ...]
 """The keys and indices that lead to a value, outermost first."""
 
 
-@dataclass(frozen=True)
-class Fault:
+class Fault(NamedTuple):
     """One thing that is wrong, and the path to it from the value that was examined."""
 
     message: str

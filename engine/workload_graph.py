@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
+from typing import NamedTuple
 
 from engine.quantities import parse_data_gb
 from engine.workload_errors import InvalidValueError, Path, read_all, shown
@@ -13,8 +13,7 @@ from engine.workload_parsers import parse_name
 _HINT = "write a name, a list of names, or {name: {data: 50 GB}}"
 
 
-@dataclass(frozen=True)
-class Dependency:
+class Dependency(NamedTuple):
     """A task that must be done before; `data_gb` is None where nothing is said of data; `path` leads to it."""
 
     task: str

@@ -1,9 +1,9 @@
 """The documents of a file -> its tasks, in whichever of the three shapes it is written.
 
-one document                 one task
-several documents            a chain; the first document may be a head without a task of its own, and a head
-with `execution: parallel` makes the others run at the same time
-one document with `tasks`    any graph: tasks by name, connected by `depends_on` (a head may stand before it)
+- One document is one task.
+- Several documents are a chain. The first one may be a head without a task of its own, and a head with
+  `execution: parallel` makes the others run at the same time.
+- One document with `tasks` is any graph: tasks by name, connected by `depends_on`. A head may stand before it.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import PurePath
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from engine.source_text import Node, Source
 from engine.workload_errors import Fault, InvalidValueError, Path, shown
 from engine.workload_graph import Dependency, parse_dependencies
+from engine.workload_parsers import parse_name
 from engine.workload_schema import (
     GROUP_FIELDS,
     TASK_FIELDS,
@@ -43,8 +43,7 @@ class Shape(Enum):
     GRAPH = "each waits for those that it depends on"
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """A task as it stands in the file: where, and its fields, unless they could not be read."""
 
     name: str
@@ -54,8 +53,7 @@ class Entry:
     dependencies: tuple[Dependency, ...] = ()
 
 
-@dataclass(frozen=True)
-class Layout:
+class Layout(NamedTuple):
     """What a file holds: `head` is the document with the fields about all tasks, `written` what it says."""
 
     name: str
@@ -157,9 +155,16 @@ def _workload_name(source: Source, documents: list[Node], top: WrittenDocument) 
 def _document_entries(name: str, bodies: list[tuple[Node, WrittenDocument | None]]) -> Iterator[Entry]:
     """One task a document; one without a name is named after the workload and its place, as in SkyPilot."""
     for index, (document, written) in enumerate(bodies):
-        own = document.value.get("name")
         fallback = name if len(bodies) == 1 else f"{name}-{index}"
-        yield Entry(str(own) if isinstance(own, str | int) else fallback, document, (), written)
+        yield Entry(_own_name(document.value) or fallback, document, (), written)
+
+
+def _own_name(fields: Mapping[str, Any]) -> str | None:
+    """The name that a task gives itself; one that cannot be read is none, and is reported with the other fields."""
+    try:
+        return parse_name(fields.get("name"))
+    except InvalidValueError:
+        return None
 
 
 def _graph_entries(source: Source, document: Node) -> Iterator[Entry]:
@@ -182,15 +187,14 @@ def _graph_entries(source: Source, document: Node) -> Iterator[Entry]:
 
 def _task_name(source: Source, document: Node, path: Path, body: Mapping[str, Any]) -> str | None:
     """The name of a task under `tasks`: its key, or its field in a list."""
-    step, own = path[-1], body.get("name")
+    step, own = path[-1], _own_name(body)
     if isinstance(step, str):
         if own not in (None, step):
             source.report(document, [Fault(f"contradicts the key {step}", "leave it out", ("name",))], under=path)
         return step
-    if not isinstance(own, str | int):
+    if own is None:
         source.report(document, [Fault("needs a name")], under=path)
-        return None
-    return str(own)
+    return own
 
 
 def _graph_entry(source: Source, document: Node, path: Path, name: str, body: Mapping[str, Any]) -> Entry:

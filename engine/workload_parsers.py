@@ -21,10 +21,10 @@ from engine.workload_places import parse_residency_list
 
 T = TypeVar("T")
 
-_VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_VARIABLE: Final = r"[A-Za-z_][A-Za-z0-9_]*"
 _SECRET_PREFIX: Final = "secrets:"  # noqa: S105 - the prefix of a reference, no secret
-_PORTS: Final = re.compile(r"(?P<first>\d{1,5})(?:-(?P<last>\d{1,5}))?")
-_LOCAL_DISK: Final = re.compile(r"(?:(?:nvme|ssd):)?\d+\+?|nvme|ssd", re.IGNORECASE)
+_PORTS: Final = r"(?P<first>[0-9]{1,5})(?:-(?P<last>[0-9]{1,5}))?"
+_LOCAL_DISK: Final = r"(?i:(?:(?:nvme|ssd):)?[0-9]+\+?|nvme|ssd)"
 ANY_PURCHASE: Final = (Purchase.ON_DEMAND, Purchase.SPOT, Purchase.OWNED)
 """What `purchase: any` stands for: every way to buy that needs no commitment."""
 
@@ -113,7 +113,7 @@ def parse_envs(value: object) -> dict[str, str | None]:
 
 
 def _variable(name: str, value: object) -> str | None:
-    if not _VARIABLE.fullmatch(name):
+    if not re.fullmatch(_VARIABLE, name):
         raise InvalidValueError("is not a name for a variable", "use letters, digits and underscores, no digit first")
     if isinstance(value, dict | list):
         raise InvalidValueError(f"must be a text or a number, not {shown(value)}")
@@ -126,6 +126,8 @@ def parse_secrets(value: object) -> dict[str, SecretStr | None]:
         value = dict.fromkeys(item if isinstance(item, str) else "" for item in value)
         if not all(name.startswith(_SECRET_PREFIX) for name in value):
             raise InvalidValueError("every item of a list of secrets must be a reference", "such as secrets:HF_TOKEN")
+    if not isinstance(value, dict):
+        raise InvalidValueError("must be a mapping from secrets to values, or a list of references")
     secrets = each(value, "secrets to values", _secret)
     return {name.removeprefix(_SECRET_PREFIX): secret for name, secret in secrets.items()}
 
@@ -172,7 +174,7 @@ def parse_ports(value: object) -> tuple[str, ...]:
 
 
 def _port(value: object) -> str:
-    match = None if isinstance(value, bool | float) else _PORTS.fullmatch(str(value))
+    match = None if isinstance(value, bool | float) else re.fullmatch(_PORTS, str(value))
     if match is None or not 1 <= int(match["first"]) <= int(match["last"] or match["first"]) <= 65535:
         raise InvalidValueError(f"{shown(value)} is not a port or a range of ports", "write 8080 or 8000-8010")
     return str(value)
@@ -186,7 +188,7 @@ def parse_arch(value: object) -> str:
 
 def parse_local_disk(value: object) -> str:
     """`nvme`, `ssd`, `nvme:1000+` or `1000+` (GB)."""
-    if isinstance(value, bool) or not _LOCAL_DISK.fullmatch(str(value)):
+    if isinstance(value, bool) or not re.fullmatch(_LOCAL_DISK, str(value)):
         raise InvalidValueError(f"{shown(value)} is not a local disk", "write nvme, nvme:1000+ or 1000+ (GB)")
     return str(value)
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from catalog_data.normalise import CLOUDS, UnknownNameError, cloud_name, nearest_name
 from catalog_data.schema import REGIONS
+from engine.residency import GROUPS
 from engine.workload_errors import InvalidValueError, read_all, shown
 
 ANY: Final = "*"
@@ -28,16 +28,10 @@ COUNTRIES: Final = frozenset(
     TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW
     """.split()
 )
-_EU: Final = tuple("AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK".split())
-GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
-    "EU": _EU,  # the 27 members, european-union.europa.eu
-    "EEA": (*_EU, "IS", "LI", "NO"),
-}
 _NOT_ISO: Final[Mapping[str, str]] = {"UK": "GB", "EL": "GR"}
 
 
-@dataclass(frozen=True)
-class Infra:
+class Infra(NamedTuple):
     """A cloud, a region and a zone, each None where any will do."""
 
     cloud: str | None = None
@@ -75,7 +69,7 @@ def parse_infra(value: object) -> Infra:
 
 
 def parse_residency_list(value: object) -> tuple[str, ...]:
-    """The entries of a residency list, canonical, with groups of countries written out.
+    """The entries of a residency list, each in its canonical spelling and once.
 
     Raises:
         InvalidValueError: with one fault for each entry that names no place.
@@ -84,29 +78,28 @@ def parse_residency_list(value: object) -> tuple[str, ...]:
         value = [value]
     if not isinstance(value, list):
         raise InvalidValueError(f"must be a list of places, not {shown(value)}", "such as [europe, DE, aws/eu-west-1]")
-    places = read_all((((index,), item) for index, item in enumerate(value)), _parse_place)
-    return tuple(dict.fromkeys(place for several in places for place in several))
+    return tuple(dict.fromkeys(read_all((((index,), item) for index, item in enumerate(value)), _parse_place)))
 
 
-def _parse_place(value: object) -> tuple[str, ...]:
-    """What one entry stands for: a continent, countries, a cloud or a region of a cloud."""
+def _parse_place(value: object) -> str:
+    """One entry: a continent, a group of countries, a country, a cloud or a region of a cloud."""
     if not isinstance(value, str) or not value.strip():
         hint = 'quote NO for Norway: "NO"' if value is False else None
         raise InvalidValueError(f"a place must be named, not {shown(value)}", hint)
     text = value.strip()
     continent = "_".join(text.lower().replace("-", " ").replace("_", " ").split())
     if continent in CONTINENTS:
-        return (continent,)
-    if text.upper() in GROUPS:
-        return GROUPS[text.upper()]
+        return continent
+    if text.lower() in GROUPS:
+        return text.upper()
     if len(text) == 2 and text.isalpha():
-        return (_country(text.upper()),)
+        return _country(text.upper())
     if "/" in text:
-        return (_region(text),)
+        return _region(text)
     try:
-        return (cloud_name(text),)
+        return cloud_name(text)
     except UnknownNameError:
-        nearest = nearest_name(text, (*CONTINENTS, *GROUPS, *CLOUDS))
+        nearest = nearest_name(text, (*CONTINENTS, *map(str.upper, GROUPS), *CLOUDS))
         hint = f"did you mean {nearest}?" if nearest else "write a continent, a country code, a cloud or cloud/region"
         raise InvalidValueError(f"unknown place {shown(text)}", hint) from None
 

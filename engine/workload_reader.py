@@ -43,6 +43,7 @@ def read_workload(text: str, *, file: str = "<workload>") -> Workload:
     order = _order(source, layout, edges)
     group = _group(source, layout)
     source.check()
+    assumptions += _one_of_many(tasks.values())
     deadline = layout.written.deadline
     if isinstance(deadline, datetime) and deadline.tzinfo is None:
         deadline = deadline.replace(tzinfo=UTC)
@@ -130,6 +131,15 @@ def _edges(source: Source, layout: Layout, tasks: Mapping[str, Task]) -> tuple[t
     return tuple(edges), assumptions
 
 
+def _one_of_many(tasks: Iterable[Task]) -> Iterator[str]:
+    """What is assumed of tasks that stand for several equal ones."""
+    for task in tasks:
+        if task.service is not None:
+            yield f"{task.name} is a service: one replica of it is placed"
+        elif task.pool is not None:
+            yield f"{task.name} is a pool: one worker of it is placed"
+
+
 def _links(source: Source, layout: Layout, tasks: Mapping[str, Task]) -> Iterator[tuple[str, str, float | None]]:
     """Each pair of a task and one that waits for it, with the data that moves (GB) where that is written."""
     if layout.shape is Shape.CHAIN:
@@ -152,6 +162,8 @@ def _unknown_task(name: str, tasks: Iterable[str]) -> Fault:
 def _order(source: Source, layout: Layout, edges: tuple[Edge, ...]) -> list[str]:
     """The names of the tasks in topological order; the cycles in the way of one are reported."""
     entries = {entry.name: entry for entry in layout.entries}
+    if layout.shape is not Shape.GRAPH:
+        return list(entries)
     order, cycles = topological_order(
         {name: [edge.source for edge in edges if edge.target == name] for name in entries}
     )

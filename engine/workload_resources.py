@@ -90,7 +90,8 @@ def _bought(use_spot: bool, purchase: tuple[Purchase, ...] | None) -> tuple[Purc
     """The ways to buy that both fields allow."""
     if purchase is None:
         return (Purchase.SPOT if use_spot else Purchase.ON_DEMAND,)
-    if use_spot != (purchase == (Purchase.SPOT,)) and (use_spot or Purchase.SPOT in purchase):
+    agree = purchase == (Purchase.SPOT,) if use_spot else Purchase.SPOT not in purchase
+    if not agree:
         written = "true" if use_spot else "false"
         message = f"use_spot: {written} contradicts purchase: {', '.join(purchase)}"
         raise InvalidValueError(message, "leave use_spot out", path=("use_spot",))

@@ -62,7 +62,12 @@ SCHEMA_ID = "urn:skybroker:workload:1"
 class Written(BaseModel):
     """A mapping of known fields, all of them optional."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        defer_build=True,  # only what is read or described is built
+        model_title_generator=lambda model: model.__name__.removeprefix("Written"),
+    )
 
 
 class WrittenAlternative(Written):

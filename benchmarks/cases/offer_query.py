@@ -59,17 +59,19 @@ def _catalog(folder: Path) -> Path:
         accelerator_count=pl.when(pl.col("number") % 50 == 0).then(8.0),
         **provenance,
     )
-    offers = types.select("cloud", "instance_type").join(
-        pl.DataFrame({"place": range(PLACES)}), how="cross"
-    ).select(
-        "cloud",
-        "instance_type",
-        region=pl.format("region-{}", pl.col("place") // 3),
-        zone=pl.format("zone-{}", "place"),
-        purchase=pl.lit(str(Purchase.ON_DEMAND)),
-        price_usd_h=pl.int_range(pl.len()) % 977 / 100 + 0.01,
-        available=pl.lit(value=True),
-        **provenance,
+    offers = (
+        types.select("cloud", "instance_type")
+        .join(pl.DataFrame({"place": range(PLACES)}), how="cross")
+        .select(
+            "cloud",
+            "instance_type",
+            region=pl.format("region-{}", pl.col("place") // 3),
+            zone=pl.format("zone-{}", "place"),
+            purchase=pl.lit(str(Purchase.ON_DEMAND)),
+            price_usd_h=pl.int_range(pl.len()) % 977 / 100 + 0.01,
+            available=pl.lit(value=True),
+            **provenance,
+        )
     )
     files = {}
     for table, frame in ((INSTANCE_TYPES, types), (OFFERS, offers)):

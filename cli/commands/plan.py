@@ -15,7 +15,9 @@ from cli.options import AsOf, ObjectiveChoice, Output
 
 def plan(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Workloads (YAML), each planned on its own.")],
-    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="PLAN", help="Write the plan here as JSON.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="PLAN", help="Write the plan here as JSON.")
+    ] = None,
     objective: Annotated[ObjectiveChoice | None, typer.Option(help="Least of what; else as the workload says.")] = None,
     deadline: Annotated[str | None, typer.Option(help="Latest end: 12h, 2d, or an instant.")] = None,
     budget: Annotated[str | None, typer.Option(help="Most money for the whole run, USD.")] = None,
@@ -45,6 +47,6 @@ def plan(
                 print_lines("")
             print_plan(result)
     elif len(plans) == 1:
-        print_data(plans[0].model_dump(mode="json"), output)
+        print_data(plans[0].to_data(), output)
     else:
-        print_data({"schema_version": 1, "plans": [result.model_dump(mode="json") for result in plans]}, output)
+        print_data({"schema_version": 1, "plans": [result.to_data() for result in plans]}, output)

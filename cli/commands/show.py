@@ -24,4 +24,4 @@ def show(
     if output is Format.TABLE:
         print_plan(plan)
     else:
-        print_data(plan.model_dump(mode="json"), output)
+        print_data(plan.to_data(), output)

@@ -2,7 +2,8 @@
 
 The model grows with places, not with pairs of candidates: a task's choice is linked to its place, and each
 edge carries one unit of flow from the place of its source to the place of its target (a transportation
-polytope, so that the relaxation is tight on every single edge).
+polytope, so that the relaxation is tight on every single edge). What no best plan can contain is left out before
+the model is built (engine.dag.prune, engine.dag_bounds).
 """
 
 from __future__ import annotations
@@ -12,60 +13,18 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from engine.dag import DagProblem, EdgeOptions, Measure, best_choice, compact, prune, renumbered, schedule
+from engine.dag_bounds import Booleans, tried_choices, within_reach
 from engine.ilp import Model, Sense, Solved, Terms, Variable
-from engine.status import Status
-from engine.workload import Objective
-
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
+from engine.status import Status, raised, relative_gap
 
 CHOICE_THRESHOLD: Final = 0.5
 
 
 @dataclass(frozen=True)
-class TaskOptions:
-    """The candidates of one task, as arrays of one length.
-
-    `cost_usd`, `hours` (the run) and `ready_h` (when its inputs have arrived) are per candidate; `place` is
-    its place's number.
-    """
-
-    name: str
-    cost_usd: Floats
-    hours: Floats
-    ready_h: Floats
-    place: Integers
-
-
-@dataclass(frozen=True)
-class EdgeOptions:
-    """Data that `target` needs of `source` (numbers of tasks).
-
-    `egress_usd` and `transfer_h` are matrices (place of the source x place of the target).
-    """
-
-    source: int
-    target: int
-    egress_usd: Floats
-    transfer_h: Floats
-
-
-@dataclass(frozen=True)
-class DagProblem:
-    """Choose a candidate for each task; tasks stand in topological order."""
-
-    tasks: tuple[TaskOptions, ...]
-    edges: tuple[EdgeOptions, ...]
-    objective: Objective
-    deadline_h: float | None = None
-    budget_usd: float | None = None
-
-
-@dataclass(frozen=True)
 class DagSolution:
-    """`choice` is a candidate's number for each task; `objective`, `bound` in $ or h. Without a choice, see `status`."""
+    """`choice` is a candidate's number for each task, empty where none was found; `objective`, `bound` in $ or h."""
 
     status: Status
     choice: tuple[int, ...]
@@ -75,16 +34,9 @@ class DagSolution:
 
 
 @dataclass(frozen=True)
-class Schedule:
-    """What a choice comes to: `start_h` and `transfer_h` follow the problem's tasks and edges."""
+class Variables:
+    """The model's variables: by task and candidate, by edge and pair of places, by task, and one."""
 
-    start_h: tuple[float, ...]
-    cost_usd: float
-    makespan_h: float
-
-
-@dataclass(frozen=True)
-class _Variables:
     chosen: tuple[tuple[Variable, ...], ...]
     flow: tuple[dict[tuple[int, int], Variable], ...]
     start: tuple[Variable, ...]
@@ -92,117 +44,83 @@ class _Variables:
 
 
 def solve(problem: DagProblem, time_limit_s: float | None = None) -> DagSolution:
-    """The best choice: by the objective, then by the other one among its optima."""
+    """The best choice: by preference, then by the objective, then by the other measure.
+
+    `time_limit_s` is the solver's; where it is hit, the answer is the best choice at hand, if there is any.
+    """
     pruned, kept = prune(problem)
-    model, variables = build(pruned)
-    cost, time = _cost_terms(pruned, variables), {variables.makespan: 1.0}
-    order: list[Terms] = [cost, time] if problem.objective is Objective.COST else [time, cost]
-    solved = model.solve_in_order(order, time_limit_s)
-    first, last = solved[0], solved[-1]
-    if not last.values:
-        return DagSolution(first.status, (), first.objective, first.bound, first.gap)
-    choice = tuple(int(kept[task][number]) for task, number in enumerate(_chosen(variables, last)))
-    return DagSolution(first.status, choice, first.objective, first.bound, first.gap)
+    pruned = compact(pruned)
+    tried = tried_choices(pruned)
+    few_s, all_s = (None, None) if time_limit_s is None else (time_limit_s / 4, time_limit_s * 3 / 4)
+    good = best_choice(pruned, [*tried, *_among_few_places(pruned, tried, few_s)])
+    solution = _search(pruned, good, all_s)
+    return replace(solution, choice=renumbered(solution.choice, kept))
 
 
-def schedule(problem: DagProblem, choice: Sequence[int]) -> Schedule:
-    """Cost and times of a choice, computed without the model."""
-    places = [int(task.place[number]) for task, number in zip(problem.tasks, choice, strict=True)]
-    cost = sum(float(task.cost_usd[number]) for task, number in zip(problem.tasks, choice, strict=True))
-    start = [float(task.ready_h[number]) for task, number in zip(problem.tasks, choice, strict=True)]
-    run = [float(task.hours[number]) for task, number in zip(problem.tasks, choice, strict=True)]
-    for edge in sorted(problem.edges, key=lambda edge: edge.target):
-        pair = places[edge.source], places[edge.target]
-        cost += float(edge.egress_usd[pair])
-        arrives = start[edge.source] + run[edge.source] + float(edge.transfer_h[pair])
-        start[edge.target] = max(start[edge.target], arrives)
-    return Schedule(tuple(start), cost, max(s + r for s, r in zip(start, run, strict=True)))
+def _among_few_places(
+    problem: DagProblem, tried: Sequence[tuple[int, ...]], time_limit_s: float | None
+) -> list[tuple[int, ...]]:
+    """The best choice among the places that occur in those tried: soon found, and close to the best of all.
 
-
-def prune(problem: DagProblem) -> tuple[DagProblem, list[Integers]]:
-    """The problem without candidates that another one always replaces at no loss, and the numbers kept.
-
-    Candidate b falls to a if, whatever the other tasks choose, a is no dearer and no slower:
-    cost(a) + sum over edges of the most that a's place can cost more than b's <= cost(b), and likewise its run
-    time, its inputs' arrival and its transfers. Swapping b for a in any plan then keeps every limit and does
-    not worsen either objective; of equals the first stays.
+    The better the plan at hand, the less is left of the whole problem. None where these are all places.
     """
-    kept = [_undominated(problem, number) for number in range(len(problem.tasks))]
-    tasks = tuple(_take(task, numbers) for task, numbers in zip(problem.tasks, kept, strict=True))
-    return replace(problem, tasks=tasks), kept
+    used = [task.place[choice[number]] for choice in tried for number, task in enumerate(problem.tasks)]
+    few = [np.flatnonzero(np.isin(task.place, used)) for task in problem.tasks]
+    if all(numbers.size == task.place.size for numbers, task in zip(few, problem.tasks, strict=True)):
+        return []
+    near = compact(problem.take(few))
+    found = _search(near, best_choice(near, tried_choices(near)), time_limit_s)
+    return [renumbered(found.choice, few)] if found.choice else []
 
 
-def _take(task: TaskOptions, numbers: Integers) -> TaskOptions:
-    return replace(
-        task,
-        cost_usd=task.cost_usd[numbers],
-        hours=task.hours[numbers],
-        ready_h=task.ready_h[numbers],
-        place=task.place[numbers],
-    )
+def _search(problem: DagProblem, good: tuple[int, ...] | None, time_limit_s: float | None) -> DagSolution:
+    """The best choice by the model; `good` is one that keeps the limits, if any is known."""
+    reach = within_reach(problem, None if good is None else schedule(problem, good))
+    if not all(numbers.size for numbers in reach.candidates):
+        return DagSolution(Status.INFEASIBLE, (), np.inf, np.inf, 0.0)
+    reduced = problem.take(reach.candidates)
+    model, variables = build(reduced, reach.pairs)
+    order = _order(reduced)
+    solved = model.solve_in_order([terms(reduced, variables, measure) for measure in order], time_limit_s)
+    found = [] if good is None else [good]
+    if solved[-1].values:
+        found.append(renumbered(tuple(_chosen(variables, solved[-1])), reach.candidates))
+    main = solved[order.index(problem.main)] if len(solved) > order.index(problem.main) else None
+    return _solution(problem, found, solved[-1], main, reach.least)
 
 
-def _undominated(problem: DagProblem, number: int) -> Integers:
-    """The numbers of the candidates of a task that no other one dominates, ascending.
-
-    Only a few strong candidates (the cheapest and the fastest of all, and the best of each place) are tried
-    as dominators: that finds nearly all that falls at a fraction of the cost of all pairs.
-    """
-    task = problem.tasks[number]
-    more_usd, more_h = _worst_differences(problem, number)
-    order = np.lexsort((np.arange(task.place.size), task.ready_h + task.hours, task.cost_usd))
-    alive = np.ones(task.place.size, dtype=bool)
-    for a in _dominators(task, order):
-        if not alive[a]:
-            continue
-        extra_usd, extra_h = more_usd[task.place[a], task.place], more_h[task.place[a], task.place]
-        falls = (
-            (task.cost_usd[a] + extra_usd <= task.cost_usd)
-            & (task.hours[a] + extra_h <= task.hours)
-            & (task.ready_h[a] <= task.ready_h)
-        )
-        falls[a] = False
-        alive &= ~falls
-    return np.flatnonzero(alive)
+def _order(problem: DagProblem) -> list[Measure]:
+    """The measures to minimise one after the other; preference does not matter where there is nothing to prefer."""
+    equal = all(np.ptp(task.preference) == 0 for task in problem.tasks)
+    return [measure for measure in problem.order if not (equal and measure is Measure.PREFERENCE)]
 
 
-def _dominators(task: TaskOptions, order: Integers) -> Iterator[int]:
-    """Candidates in the order given that are the first of their place or faster than all before in it."""
-    fastest: dict[int, float] = {}
-    for number in order:
-        where, finish = int(task.place[number]), float(task.ready_h[number] + task.hours[number])
-        if finish < fastest.get(where, np.inf):
-            fastest[where] = finish
-            yield int(number)
+def _solution(
+    problem: DagProblem, found: Sequence[tuple[int, ...]], last: Solved, main: Solved | None, least: float
+) -> DagSolution:
+    """The best of what was found (the solver's own choice comes last), and what is proven of it."""
+    if not found:
+        return DagSolution(last.status, (), last.objective, last.bound, last.gap)
+    choice = found[-1] if last.status is Status.OPTIMAL else best_choice(problem, found) or found[-1]
+    objective = schedule(problem, choice).figure(problem.main)
+    if main is not None and main.status is Status.OPTIMAL:
+        return DagSolution(Status.OPTIMAL, choice, objective, objective, 0.0)
+    bound = min(objective, max(least, -np.inf if main is None else main.bound))
+    return DagSolution(Status.FEASIBLE, choice, objective, bound, relative_gap(objective, bound))
 
 
-def _worst_differences(problem: DagProblem, number: int) -> tuple[Floats, Floats]:
-    """For places (a, b): the most that being in a rather than in b adds to the task's edges, in $ and in h."""
-    places = 1 + max(int(task.place.max(initial=0)) for task in problem.tasks)
-    usd, hours = np.zeros((places, places)), np.zeros((places, places))
-    for edge in problem.edges:
-        if number not in {edge.source, edge.target}:
-            continue
-        other = problem.tasks[edge.target if number == edge.source else edge.source]
-        there = np.unique(other.place)
-        if number == edge.source:
-            egress, transfer = edge.egress_usd[:places, there], edge.transfer_h[:places, there]
-        else:
-            egress, transfer = edge.egress_usd[there, :places].T, edge.transfer_h[there, :places].T
-        usd += (egress[:, None, :] - egress[None, :, :]).max(axis=2)
-        hours += np.maximum((transfer[:, None, :] - transfer[None, :, :]).max(axis=2), 0.0)
-    return usd, hours
-
-
-def build(problem: DagProblem) -> tuple[Model, _Variables]:
-    """The model, one function for each family of constraints."""
+def build(problem: DagProblem, pairs: Sequence[Booleans] | None = None) -> tuple[Model, Variables]:
+    """The model, one function for each family of constraints; `pairs` says by edge which places may be linked."""
     model = Model("dag")
-    variables = _Variables(
+    variables = Variables(
         chosen=tuple(
             tuple(model.binary(f"choose[{task.name},{number}]") for number in range(task.place.size))
             for task in problem.tasks
         ),
-        flow=tuple(_flow_variables(model, problem, edge) for edge in problem.edges),
+        flow=tuple(
+            _flow_variables(model, problem, edge, None if pairs is None else pairs[number])
+            for number, edge in enumerate(problem.edges)
+        ),
         start=tuple(model.continuous(f"start[{task.name}]") for task in problem.tasks),
         makespan=model.continuous("makespan"),
     )
@@ -217,105 +135,120 @@ def build(problem: DagProblem) -> tuple[Model, _Variables]:
     return model, variables
 
 
-def _flow_variables(model: Model, problem: DagProblem, edge: EdgeOptions) -> dict[tuple[int, int], Variable]:
+def _flow_variables(
+    model: Model, problem: DagProblem, edge: EdgeOptions, may: Booleans | None
+) -> dict[tuple[int, int], Variable]:
     source, target = problem.tasks[edge.source], problem.tasks[edge.target]
     return {
-        (int(a), int(b)): model.continuous(f"flow[{source.name},{target.name},{a},{b}]", high=1.0)
-        for a in np.unique(source.place)
-        for b in np.unique(target.place)
+        (a, b): model.continuous(f"flow[{source.name},{target.name},{a},{b}]", high=1.0)
+        for a in np.unique(source.place).tolist()
+        for b in np.unique(target.place).tolist()
+        if may is None or may[a, b]
     }
 
 
-def add_one_candidate_a_task(model: Model, problem: DagProblem, variables: _Variables) -> None:
+def add_one_candidate_a_task(model: Model, problem: DagProblem, variables: Variables) -> None:
     """sum_c choose[t,c] = 1: every task runs on exactly one candidate."""
     for task, chosen in zip(problem.tasks, variables.chosen, strict=True):
         model.constrain(f"one_candidate[{task.name}]", dict.fromkeys(chosen, 1.0), Sense.EQUAL, 1.0)
 
 
-def add_flow_leaves_source(model: Model, problem: DagProblem, variables: _Variables) -> None:
+def add_flow_leaves_source(model: Model, problem: DagProblem, variables: Variables) -> None:
     """sum_b flow[e,a,b] = sum_{c in a} choose[source,c]: an edge's data leaves the place of its source."""
     for edge, flow in zip(problem.edges, variables.flow, strict=True):
-        _add_flow_ends(model, problem, variables, edge, flow, end=0)
+        leaves = [(a, variable) for (a, _), variable in flow.items()]
+        _add_flow_end(model, problem, variables, f"flow_leaves[{_names(problem, edge)}", edge.source, leaves)
 
 
-def add_flow_reaches_target(model: Model, problem: DagProblem, variables: _Variables) -> None:
+def add_flow_reaches_target(model: Model, problem: DagProblem, variables: Variables) -> None:
     """sum_a flow[e,a,b] = sum_{c in b} choose[target,c]: an edge's data reaches the place of its target."""
     for edge, flow in zip(problem.edges, variables.flow, strict=True):
-        _add_flow_ends(model, problem, variables, edge, flow, end=1)
+        reaches = [(b, variable) for (_, b), variable in flow.items()]
+        _add_flow_end(model, problem, variables, f"flow_reaches[{_names(problem, edge)}", edge.target, reaches)
 
 
-def _add_flow_ends(
+def _add_flow_end(
     model: Model,
     problem: DagProblem,
-    variables: _Variables,
-    edge: EdgeOptions,
-    flow: dict[tuple[int, int], Variable],
-    end: int,
+    variables: Variables,
+    row: str,
+    task: int,
+    ends: Sequence[tuple[int, Variable]],
 ) -> None:
-    task = (edge.source, edge.target)[end]
-    names = problem.tasks[edge.source].name, problem.tasks[edge.target].name
-    row = ("flow_leaves", "flow_reaches")[end]
-    for where in np.unique(problem.tasks[task].place):
-        terms: dict[Variable, float] = {variable: 1.0 for pair, variable in flow.items() if pair[end] == where}
-        for number in np.flatnonzero(problem.tasks[task].place == where):
-            terms[variables.chosen[task][number]] = -1.0
-        model.constrain(f"{row}[{names[0]},{names[1]},{where}]", terms, Sense.EQUAL, 0.0)
+    """One row for each place of the task: the flow that ends there, and the candidates that stand there."""
+    rows: dict[int, dict[Variable, float]] = {place: {} for place in np.unique(problem.tasks[task].place).tolist()}
+    for place, variable in ends:
+        rows[place][variable] = 1.0
+    for place, variable in zip(problem.tasks[task].place.tolist(), variables.chosen[task], strict=True):
+        rows[place][variable] = -1.0
+    for place, terms_of_place in rows.items():
+        model.constrain(f"{row},{place}]", terms_of_place, Sense.EQUAL, 0.0)
 
 
-def add_inputs_arrive(model: Model, problem: DagProblem, variables: _Variables) -> None:
+def _names(problem: DagProblem, edge: EdgeOptions) -> str:
+    return f"{problem.tasks[edge.source].name},{problem.tasks[edge.target].name}"
+
+
+def add_inputs_arrive(model: Model, problem: DagProblem, variables: Variables) -> None:
     """start[t] >= sum_c ready_h[t,c] choose[t,c]: a task waits for its own inputs."""
     for task, chosen, start in zip(problem.tasks, variables.chosen, variables.start, strict=True):
         if task.ready_h.any():
-            terms = {start: 1.0} | {variable: -float(task.ready_h[c]) for c, variable in enumerate(chosen)}
-            model.constrain(f"inputs_arrive[{task.name}]", terms, Sense.AT_LEAST, 0.0)
+            waits = {variable: -float(task.ready_h[c]) for c, variable in enumerate(chosen)}
+            model.constrain(f"inputs_arrive[{task.name}]", {start: 1.0} | waits, Sense.AT_LEAST, 0.0)
 
 
-def _run_terms(problem: DagProblem, variables: _Variables, task: int, sign: float) -> dict[Variable, float]:
+def _run_terms(problem: DagProblem, variables: Variables, task: int, sign: float) -> dict[Variable, float]:
     hours = problem.tasks[task].hours
     return {variable: sign * float(hours[c]) for c, variable in enumerate(variables.chosen[task])}
 
 
-def add_precedence(model: Model, problem: DagProblem, variables: _Variables) -> None:
+def add_precedence(model: Model, problem: DagProblem, variables: Variables) -> None:
     """start[v] >= start[u] + hours[u] + sum_ab transfer_h[e,a,b] flow[e,a,b] for each edge e = (u, v)."""
     for edge, flow in zip(problem.edges, variables.flow, strict=True):
-        terms = {variables.start[edge.target]: 1.0, variables.start[edge.source]: -1.0}
-        terms |= _run_terms(problem, variables, edge.source, -1.0)
-        terms |= {variable: -float(edge.transfer_h[pair]) for pair, variable in flow.items()}
-        names = problem.tasks[edge.source].name, problem.tasks[edge.target].name
-        model.constrain(f"precedence[{names[0]},{names[1]}]", terms, Sense.AT_LEAST, 0.0)
+        row = {variables.start[edge.target]: 1.0, variables.start[edge.source]: -1.0}
+        row |= _run_terms(problem, variables, edge.source, -1.0)
+        row |= {variable: -float(edge.transfer_h[pair]) for pair, variable in flow.items()}
+        model.constrain(f"precedence[{_names(problem, edge)}]", row, Sense.AT_LEAST, 0.0)
 
 
-def add_makespan(model: Model, problem: DagProblem, variables: _Variables) -> None:
+def add_makespan(model: Model, problem: DagProblem, variables: Variables) -> None:
     """makespan >= start[t] + hours[t]: the plan ends when its last task does."""
     for number, task in enumerate(problem.tasks):
-        terms = {variables.makespan: 1.0, variables.start[number]: -1.0}
-        terms |= _run_terms(problem, variables, number, -1.0)
-        model.constrain(f"makespan[{task.name}]", terms, Sense.AT_LEAST, 0.0)
+        row = {variables.makespan: 1.0, variables.start[number]: -1.0}
+        row |= _run_terms(problem, variables, number, -1.0)
+        model.constrain(f"makespan[{task.name}]", row, Sense.AT_LEAST, 0.0)
 
 
-def add_deadline(model: Model, problem: DagProblem, variables: _Variables) -> None:
+def add_deadline(model: Model, problem: DagProblem, variables: Variables) -> None:
     """makespan <= deadline_h."""
     if problem.deadline_h is not None:
-        model.constrain("deadline", {variables.makespan: 1.0}, Sense.AT_MOST, problem.deadline_h)
+        row = terms(problem, variables, Measure.TIME)
+        model.constrain("deadline", row, Sense.AT_MOST, raised(problem.deadline_h))
 
 
-def add_budget(model: Model, problem: DagProblem, variables: _Variables) -> None:
+def add_budget(model: Model, problem: DagProblem, variables: Variables) -> None:
     """sum cost_usd[t,c] choose[t,c] + sum egress_usd[e,a,b] flow[e,a,b] <= budget_usd."""
     if problem.budget_usd is not None:
-        model.constrain("budget", _cost_terms(problem, variables), Sense.AT_MOST, problem.budget_usd)
+        row = terms(problem, variables, Measure.COST)
+        model.constrain("budget", row, Sense.AT_MOST, raised(problem.budget_usd))
 
 
-def _cost_terms(problem: DagProblem, variables: _Variables) -> dict[Variable, float]:
-    terms = {
-        variable: float(task.cost_usd[c])
-        for task, chosen in zip(problem.tasks, variables.chosen, strict=True)
+def terms(problem: DagProblem, variables: Variables, measure: Measure) -> Terms:
+    """A measure of the plan, as the model's terms."""
+    if measure is Measure.TIME:
+        return {variables.makespan: 1.0}
+    by_candidate = [task.cost_usd if measure is Measure.COST else task.preference for task in problem.tasks]
+    found = {
+        variable: float(figures[c])
+        for figures, chosen in zip(by_candidate, variables.chosen, strict=True)
         for c, variable in enumerate(chosen)
     }
-    for edge, flow in zip(problem.edges, variables.flow, strict=True):
-        terms |= {variable: float(edge.egress_usd[pair]) for pair, variable in flow.items()}
-    return terms
+    if measure is Measure.COST:
+        for edge, flow in zip(problem.edges, variables.flow, strict=True):
+            found |= {variable: float(edge.egress_usd[pair]) for pair, variable in flow.items()}
+    return found
 
 
-def _chosen(variables: _Variables, solved: Solved) -> Iterator[int]:
+def _chosen(variables: Variables, solved: Solved) -> Iterator[int]:
     for chosen in variables.chosen:
         yield next(c for c, variable in enumerate(chosen) if solved.values[variable] > CHOICE_THRESHOLD)

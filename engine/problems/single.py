@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from engine.status import raised
 from engine.workload import Objective
 
 TIE_BREAKERS = ("cloud", "region", "instance_type", "purchase", "requirement")
@@ -30,18 +31,23 @@ def finish_h() -> pl.Expr:
     return pl.col("input_h") + pl.col("hours")
 
 
-def rank(problem: SingleProblem) -> pl.DataFrame:
-    """The candidates within the limits, best first: by objective, then by the other one, then by name."""
+def within_limits(problem: SingleProblem) -> pl.DataFrame:
+    """The candidates that keep the deadline and the budget."""
     frame = problem.frame
     if problem.deadline_h is not None:
-        frame = frame.filter(finish_h() <= problem.deadline_h)
+        frame = frame.filter(finish_h() <= raised(problem.deadline_h))
     if problem.budget_usd is not None:
-        frame = frame.filter(pl.col("cost_usd") <= problem.budget_usd)
+        frame = frame.filter(pl.col("cost_usd") <= raised(problem.budget_usd))
+    return frame
+
+
+def rank(problem: SingleProblem) -> pl.DataFrame:
+    """The candidates within the limits, best first: by objective, then by the other one, then by name."""
     keys = [pl.col("cost_usd"), finish_h()]
     if problem.objective is Objective.TIME:
         keys.reverse()
     first = [pl.col("requirement")] if problem.ordered else []
-    return frame.sort([*first, *keys, *TIE_BREAKERS])
+    return within_limits(problem).sort([*first, *keys, *TIE_BREAKERS])
 
 
 def best_of_each(ranked: pl.DataFrame) -> pl.DataFrame:

@@ -50,44 +50,43 @@ ONE_GPU: Final = {
     "network_gbit_s": "24",
     "local_ssd_gib": "",
     "page_url": "https://cloud.google.com/compute/docs/accelerator-optimized-machines",
+    "found_in": "the page itself",
 }
 TWO_GPUS: Final = {**ONE_GPU, "instance_type": "a2-highgpu-2g", "vcpus": "24", "accelerator_count": "2"}
 
 TYPE_ROWS: Final = (ONE_GPU, TWO_GPUS)
 
-# USD per accelerator and hour, on demand, in any region: from the cheapest market price to the dearest region.
+# USD per accelerator and hour, on demand: from the cheapest market price to the dearest region of the dearest cloud.
 BANDS: Final[Mapping[str, tuple[float, float]]] = {
-    "A10": (1.2, 4),
-    "A100": (1.9, 4.5),
-    "A100-80GB": (1.6, 6.5),
+    "A10": (1.2, 3),
+    "A100": (1.9, 4.6),
+    "A100-80GB": (1, 8.3),
     "A6000": (0.5, 1.5),
-    "B200": (6, 15),
+    "B200": (5.5, 21),
+    "B300": (9, 25),
     "GB200": (8, 16),
     "GH200": (2, 7),
-    "H100": (2.3, 18),
-    "H100-NVL": (6, 11),
-    "H100-PCIE": (2.5, 3.5),
-    "H200": (4, 16),
+    "H100": (2.5, 24),
+    "H100-NVL": (2.5, 10.5),
+    "H100-PCIE": (1.9, 3.5),
+    "H200": (3.5, 22),
     "L4": (0.7, 1.9),
     "L40": (1, 1.5),
-    "L40S": (1, 8),
-    "MI300X": (5.5, 9),
-    "MI325X": (3, 5),
+    "L40S": (0.6, 8),
+    "MI300X": (2.3, 12.5),
     "P100": (1.2, 2),
-    "P4": (0.9, 1.1),
     "RTX4000-Ada": (0.6, 0.9),
     "RTX4090": (0.3, 0.9),
     "RTX6000": (0.5, 0.9),
     "RTX6000-Ada": (1.2, 1.9),
     "RTXPRO6000": (2, 3),
     "T4": (0.5, 1.5),
-    "TPU-v2": (1, 1.5),
     "TPU-v3": (1.9, 2.3),
     "TPU-v4": (3, 3.5),
     "TPU-v5e": (1.1, 1.6),
     "TPU-v5p": (4, 4.5),
     "TPU-v6e": (2.6, 3.3),
-    "V100": (0.7, 4.3),
+    "V100": (0.7, 3.5),
 }
 
 PAGES: Final[Mapping[str, str]] = {
@@ -102,6 +101,11 @@ PAGES: Final[Mapping[str, str]] = {
     "runpod": "runpod.io",
     "vast": "vast.ai",
 }
+
+
+DOCUMENT: Final = re.compile(
+    r"github\.com/[\w.-]+/[\w.-]+ (\S+@[0-9a-f]{7}\b|pull request \d+)|package [\w-]+ [\d.]+, \S+|https://\S+"
+)
 
 
 def prices_csv(*rows: Mapping[str, str]) -> str:
@@ -211,7 +215,8 @@ def test_a_bad_price_row_is_refused_with_its_line_and_column(column: str, change
 
 
 BAD_TYPES: Final = [
-    ("vcpus", {"vcpus": ""}),
+    ("vcpus", {"vcpus": "", "accelerator": "", "accelerator_count": ""}),
+    ("memory_gib", {"memory_gib": "", "accelerator": "", "accelerator_count": ""}),
     ("vcpus", {"vcpus": "-1"}),
     ("memory_gib", {"memory_gib": "85 GiB"}),
     ("arch", {"arch": "amd64"}),
@@ -219,6 +224,7 @@ BAD_TYPES: Final = [
     ("accelerator_count", {"accelerator_count": ""}),
     ("accelerator_count", {"accelerator": ""}),
     ("page_url", {"page_url": ""}),
+    ("found_in", {"found_in": ""}),
     ("instance_type", {"instance_type": "a2-highgpu-1g"}),
     ("instance_type", {"instance_type": "a2-highgpu-9g"}),
 ]
@@ -267,7 +273,7 @@ def test_the_packaged_files_hold_what_they_should() -> None:
     for table in (INSTANCE_TYPES, OFFERS):
         assert not frames[table.name].select(table.key).is_duplicated().any()
     assert set(frames["offers"]["cloud"]) == set(PAGES)
-    assert 150 <= len(packaged_rows(PRICES_FILE)) <= 300
+    assert 300 <= len(packaged_rows(PRICES_FILE)) <= 500
 
 
 def test_every_row_names_its_witnesses() -> None:
@@ -275,6 +281,15 @@ def test_every_row_names_its_witnesses() -> None:
     for row in (*packaged_rows(PRICES_FILE), *packaged_rows(TYPES_FILE)):
         host = urlsplit(row["page_url"]).hostname or ""
         assert host.endswith(PAGES[row["cloud"]]), row
+
+
+def test_every_row_names_a_document_that_can_be_opened() -> None:
+    """A file of a repository at a commit, a pull request, a file of a released package, or an address.
+
+    A type of Vast is a shape of ours: its name states its hardware.
+    """
+    for row in (*packaged_rows(PRICES_FILE), *packaged_rows(TYPES_FILE)):
+        assert DOCUMENT.search(row["found_in"]), row
 
 
 def test_confidence_follows_its_rule() -> None:
@@ -296,6 +311,14 @@ def test_prices_per_accelerator_are_plausible(offers: pl.DataFrame) -> None:
     for row in priced.iter_rows(named=True):
         low, high = BANDS[row["accelerator"]]
         assert low <= row["price_usd_h"] / row["accelerator_count"] <= high, row
+
+
+def test_a_cloud_sells_an_accelerator_at_prices_of_one_order(offers: pl.DataFrame) -> None:
+    """At most five times as dear in its dearest region and size: an L40S with 64 vCPUs costs four times one with 4."""
+    priced = offers.filter(pl.col("accelerator").is_not_null())
+    each = pl.col("price_usd_h") / pl.col("accelerator_count")
+    spread = priced.group_by("cloud", "accelerator", "purchase").agg((each.max() / each.min()).alias("ratio"))
+    assert spread.filter(pl.col("ratio") > 5).is_empty()
 
 
 def test_spot_and_commitments_are_cheaper(offers: pl.DataFrame) -> None:

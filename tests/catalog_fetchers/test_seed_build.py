@@ -316,7 +316,7 @@ def test_coverage_counts_by_cloud_and_over_all(seed: build.Seed) -> None:
         2,
         2,
     )
-    assert (aws["high_%"], aws["medium_%"], aws["low_%"]) == (0, 50, 50)
+    assert (aws["high_%"], aws["medium_%"], aws["low_%"]) == (50, 0, 50)
     assert (total["cloud"], total["offers"], total["regions"], total["types"]) == ("all", 8, 4, 4)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 
@@ -26,6 +27,11 @@ from engine.workload_errors import InvalidValueError
 def exactly(low: float) -> Range:
     """Exactly so much."""
     return Range(low, exact=True)
+
+
+def names(table: Sequence[tuple[Any, ...]]) -> list[str]:
+    """A name for each row of a table: what is written in it, and its number."""
+    return [f"{text!s:.12}-{index}" for index, (_, text, _) in enumerate(table)]
 
 
 GOOD = [
@@ -74,8 +80,7 @@ GOOD = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("parse", "text", "value"), GOOD, ids=str)
+@pytest.mark.parametrize(("parse", "text", "value"), GOOD, ids=names(GOOD))
 def test_good_quantity(parse: Callable[[object], object], text: object, value: object) -> None:
     """Every way to write a quantity gives its figure in the engine's unit."""
     assert parse(text) == pytest.approx(value) if isinstance(value, float) else parse(text) == value
@@ -117,9 +122,7 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("parse", "text", "message"), BAD, ids=[f"{str(text)[:9]}-{index}" for index, (_, text, _) in enumerate(BAD)]
-)
+@pytest.mark.parametrize(("parse", "text", "message"), BAD, ids=names(BAD))
 def test_bad_quantity(parse: Callable[[object], object], text: object, message: str) -> None:
     """What is no quantity is refused in a sentence that shows it."""
     with pytest.raises(InvalidValueError) as caught:

@@ -140,7 +140,7 @@ def test_reports_are_in_the_order_of_the_file() -> None:
         ("a: 1\n b: 2", "f:2: not valid YAML: "),
         (
             "a: [1, 2\nb: 3",
-            "f:2: not valid YAML: did not find expected ',' or ']': while parsing a flow sequence that starts on line 1",
+            "f:2: not valid YAML: did not find expected ',' or ']': while parsing a flow sequence that starts",
         ),
         ("a: 'x", "f:1: not valid YAML: "),
         (

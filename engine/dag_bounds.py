@@ -1,0 +1,331 @@
+"""What the best plans of a DAG cannot contain: bounds from relaxations, and a good plan to hold them against.
+
+Relaxed, a DAG is easy. Without the edges that close cycles, the least sum of prices (or of prices and hours) is found
+place by place along a forest (dynamic programming); without the rule that a task has one place, the fastest plan is
+found along the order of the tasks. Both also say what a plan comes to at least if a task runs in a place, or if data
+goes from one place to another. What then exceeds a limit, or a plan already at hand, is left out of the model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.dag import DagProblem, Floats, Integers, Measure, Schedule, TaskOptions, renumbered
+from engine.status import raised
+
+Booleans = npt.NDArray[np.bool_]
+
+HOUR_WEIGHTS: Final = (0.0, *(2.0 ** (power / 2) for power in range(-16, 17)), 1e6)
+"""What an hour is worth in the sums of cost and time that are tried, in the $/h of a plan."""
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """The least that a plan comes to: any plan, one with a candidate (by task), one with a pair of places (by edge)."""
+
+    least: float
+    candidates: tuple[Floats, ...]
+    pairs: tuple[Floats, ...]
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What may occur in a best plan: the numbers of candidates (by task), and pairs of places (matrices, by edge)."""
+
+    candidates: tuple[Integers, ...]
+    pairs: tuple[Booleans, ...]
+    least: float
+    """The least that any plan comes to by the objective."""
+
+
+def within_reach(problem: DagProblem, plan: Schedule | None) -> Reach:
+    """What a plan that keeps the limits and is no worse than `plan` can consist of."""
+    bounds = {
+        Measure.PREFERENCE: preference_bounds(problem),
+        Measure.COST: sum_bounds(problem, Backbone.of(problem), usd_h=0.0),
+        Measure.TIME: time_bounds(problem),
+    }
+    most = _ceilings(problem, plan, {measure: bound.least for measure, bound in bounds.items()})
+    may_be = [np.ones(task.place.size, dtype=bool) for task in problem.tasks]
+    may_link = [np.ones((problem.places, problem.places), dtype=bool) for _ in problem.edges]
+    weighted = _weighted(problem, most[Measure.COST], most[Measure.TIME])
+    for bound, figure in chain(((bounds[measure], most[measure]) for measure in Measure), weighted):
+        may_be = [may & (least <= figure) for may, least in zip(may_be, bound.candidates, strict=True)]
+        may_link = [may & (least <= figure) for may, least in zip(may_link, bound.pairs, strict=True)]
+    return Reach(tuple(np.flatnonzero(may) for may in may_be), tuple(may_link), bounds[problem.main].least)
+
+
+def _weighted(problem: DagProblem, usd: float, hours: float) -> Iterator[tuple[Bounds, float]]:
+    """Bounds on cost + weight * time, and what a plan of at most so much cost and time can come to."""
+    if not (np.isfinite(usd) and np.isfinite(hours)):
+        return
+    backbone = Backbone.of(problem)
+    for weight in HOUR_WEIGHTS:
+        usd_h = weight * usd / hours if usd and hours else weight
+        yield sum_bounds(problem, backbone, usd_h), raised(usd + usd_h * hours)
+
+
+def _ceilings(problem: DagProblem, plan: Schedule | None, least: Mapping[Measure, float]) -> dict[Measure, float]:
+    """The most that a plan which is no worse than `plan` can come to, by each measure.
+
+    A figure of `plan` is such a ceiling if the measures before it in the problem's order are proven: where its figure
+    is the least of all plans, every best plan has that same figure.
+    """
+    most = {measure: raised(problem.limit(measure)) for measure in Measure}
+    if plan is None:
+        return most
+    for measure in problem.order:
+        most[measure] = min(most[measure], raised(plan.figure(measure)))
+        if plan.figure(measure) > raised(least[measure]):
+            break
+    return most
+
+
+def preference_bounds(problem: DagProblem) -> Bounds:
+    """A candidate's own steps, and the fewest of every other task."""
+    more = [(task.preference - task.preference.min()).astype(np.float64) for task in problem.tasks]
+    least = float(sum(task.preference.min() for task in problem.tasks))
+    return Bounds(
+        least,
+        candidates=tuple(least + steps for steps in more),
+        pairs=tuple(np.full((problem.places, problem.places), least) for _ in problem.edges),
+    )
+
+
+def sum_bounds(problem: DagProblem, backbone: Backbone, usd_h: float) -> Bounds:
+    """The least cost + `usd_h` * hours along the backbone's path, without the edges that are not in its forest.
+
+    No path takes longer than the plan, so this is at most what the plan's cost and makespan come to. An edge outside
+    the forest counts only where it is asked about.
+    """
+    own, matrices = backbone.sums(problem, usd_h)
+    least = [by_place(task, figures, problem.places) for task, figures in zip(problem.tasks, own, strict=True)]
+    passed = _passed(backbone, least, matrices)
+    return Bounds(
+        passed.least,
+        # The least candidate of the place in that plan gives way to the one asked about.
+        candidates=tuple(
+            passed.at[number][task.place] - least[number][task.place] + own[number]
+            for number, task in enumerate(problem.tasks)
+        ),
+        pairs=tuple(
+            passed.pairs[number]
+            if number in passed.pairs
+            else np.maximum(passed.at[edge.source][:, None], passed.at[edge.target][None, :]) + matrices[number]
+            for number, edge in enumerate(problem.edges)
+        ),
+    )
+
+
+def time_bounds(problem: DagProblem) -> Bounds:
+    """The fastest way to the end of a candidate's run and on from there, each of its neighbours free to move."""
+    done, ready = _forward(problem)
+    rest = _backward(problem)
+    candidates = tuple(
+        np.maximum(task.ready_h, ready[number][task.place]) + task.hours + rest[number][task.place]
+        for number, task in enumerate(problem.tasks)
+    )
+    onward = [by_place(task, task.hours + rest[n][task.place], problem.places) for n, task in enumerate(problem.tasks)]
+    pairs = tuple(done[edge.source][:, None] + edge.transfer_h + onward[edge.target][None, :] for edge in problem.edges)
+    return Bounds(max(float(hours.min()) for hours in candidates), candidates, pairs)
+
+
+def _forward(problem: DagProblem) -> tuple[list[Floats], list[Floats]]:
+    """By task and place: when the task can be done at the earliest, and when its data can be there."""
+    ready = [np.zeros(problem.places) for _ in problem.tasks]
+    done: list[Floats] = []
+    for number, task in enumerate(problem.tasks):
+        for edge in problem.edges:
+            if edge.target == number:
+                arrives = (done[edge.source][:, None] + edge.transfer_h).min(axis=0)
+                ready[number] = np.maximum(ready[number], arrives)
+        start = np.maximum(task.ready_h, ready[number][task.place])
+        done.append(by_place(task, start + task.hours, problem.places))
+    return done, ready
+
+
+def _backward(problem: DagProblem) -> list[Floats]:
+    """By task and place: hours from the end of the task to the end of the plan at the least."""
+    rest = [np.zeros(problem.places) for _ in problem.tasks]
+    for number in reversed(range(len(problem.tasks))):
+        for edge in problem.edges:
+            if edge.source == number:
+                target = problem.tasks[edge.target]
+                onward = by_place(target, target.hours + rest[edge.target][target.place], problem.places)
+                rest[number] = np.maximum(rest[number], (edge.transfer_h + onward[None, :]).min(axis=1))
+    return rest
+
+
+def by_place(task: TaskOptions, figures: Floats, places: int) -> Floats:
+    """The least of the figures in each place, infinite where the task has no candidate."""
+    least = np.full(places, np.inf)
+    np.minimum.at(least, task.place, figures)
+    return least
+
+
+@dataclass(frozen=True)
+class _Link:
+    """An edge of a forest, seen from the child: `downstream` if the data comes to it from the parent."""
+
+    edge: int
+    child: int
+    parent: int
+    downstream: bool
+
+    def figures(self, matrices: Sequence[Floats]) -> Floats:
+        """An edge's matrix as (place of the child x place of the parent)."""
+        return matrices[self.edge].T if self.downstream else matrices[self.edge]
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A path of the DAG (its tasks and edges) and a forest that holds it.
+
+    The forest's `links` lead from every root outwards: a task's own link stands before those of its children.
+    """
+
+    tasks: frozenset[int]
+    edges: frozenset[int]
+    roots: tuple[int, ...]
+    links: tuple[_Link, ...]
+
+    @classmethod
+    def of(cls, problem: DagProblem) -> Backbone:
+        """The path that takes longest on the cheapest candidates, and then the edges whose data is dearest to move."""
+        tasks, edges = _longest_path(problem)
+        dearness = [(number not in edges, -float(edge.egress_usd.mean())) for number, edge in enumerate(problem.edges)]
+        roots, neighbours = _spanning_forest(problem, sorted(range(len(problem.edges)), key=dearness.__getitem__))
+        links: list[_Link] = []
+        reached = list(roots)
+        for parent in reached:
+            for edge, child in neighbours[parent]:
+                if child not in reached:
+                    reached.append(child)
+                    links.append(_Link(edge, child, parent, problem.edges[edge].target == child))
+        return cls(tasks, edges, roots, tuple(links))
+
+    def sums(self, problem: DagProblem, usd_h: float) -> tuple[list[Floats], list[Floats]]:
+        """cost + `usd_h` * hours, the hours on the path alone: by task (per candidate) and by edge (matrices)."""
+        return (
+            [task.cost_usd + (usd_h if n in self.tasks else 0.0) * task.hours for n, task in enumerate(problem.tasks)],
+            [
+                edge.egress_usd + (usd_h if n in self.edges else 0.0) * edge.transfer_h
+                for n, edge in enumerate(problem.edges)
+            ],
+        )
+
+
+def _longest_path(problem: DagProblem) -> tuple[frozenset[int], frozenset[int]]:
+    """The tasks and the edges of the path that takes longest if each task runs on its cheapest candidate."""
+    hours = [float(task.hours[task.cost_usd.argmin()]) for task in problem.tasks]
+    total, last_edge = list(hours), dict[int, int]()
+    for number, edge in sorted(enumerate(problem.edges), key=lambda pair: pair[1].target):
+        if total[edge.source] + hours[edge.target] > total[edge.target]:
+            total[edge.target] = total[edge.source] + hours[edge.target]
+            last_edge[edge.target] = number
+    tasks, edges = [int(np.argmax(total))], []
+    while tasks[-1] in last_edge:
+        edges.append(last_edge[tasks[-1]])
+        tasks.append(problem.edges[edges[-1]].source)
+    return frozenset(tasks), frozenset(edges)
+
+
+def _spanning_forest(problem: DagProblem, order: Sequence[int]) -> tuple[tuple[int, ...], list[list[tuple[int, int]]]]:
+    """A root of each tree and, by task, its (edge, neighbour); an edge that closes a cycle with those before falls."""
+    tree = list(range(len(problem.tasks)))
+    neighbours: list[list[tuple[int, int]]] = [[] for _ in problem.tasks]
+    for number in order:
+        source, target = problem.edges[number].source, problem.edges[number].target
+        if tree[source] == tree[target]:
+            continue
+        tree = [tree[target] if root == tree[source] else root for root in tree]
+        neighbours[source].append((number, target))
+        neighbours[target].append((number, source))
+    return tuple(dict.fromkeys(tree)), neighbours
+
+
+@dataclass(frozen=True)
+class _Passed:
+    """What the messages of a forest come to: the least plan, with a task in a place, with an edge between places."""
+
+    least: float
+    at: list[Floats]
+    pairs: dict[int, Floats]
+
+
+def _passed(backbone: Backbone, own: Sequence[Floats], matrices: Sequence[Floats]) -> _Passed:
+    """Least sums over a forest (min-sum message passing); `own` is by task and place."""
+    below, messages = _inward(backbone, own, matrices)
+    least = sum(float(below[root].min()) for root in backbone.roots)
+    at = list(below)
+    for root in backbone.roots:
+        at[root] = below[root] + (least - below[root].min())
+    pairs: dict[int, Floats] = {}
+    for link in backbone.links:
+        # All of the plan but the child's subtree, as it stands in each place of the parent.
+        beyond = at[link.parent] - messages[link.child]
+        both = below[link.child][:, None] + link.figures(matrices) + beyond[None, :]
+        at[link.child] = both.min(axis=1)
+        pairs[link.edge] = both.T if link.downstream else both
+    return _Passed(least, at, pairs)
+
+
+def _inward(
+    backbone: Backbone, own: Sequence[Floats], matrices: Sequence[Floats]
+) -> tuple[list[Floats], dict[int, Floats]]:
+    """By task and place the least of its subtree; by child what its subtree comes to in each place of its parent."""
+    below = [figures.copy() for figures in own]
+    messages: dict[int, Floats] = {}
+    for link in reversed(backbone.links):
+        messages[link.child] = (below[link.child][:, None] + link.figures(matrices)).min(axis=0)
+        below[link.parent] += messages[link.child]
+    return below, messages
+
+
+def tried_choices(problem: DagProblem) -> list[tuple[int, ...]]:
+    """Choices of little cost or time or both, whether they keep the limits or not: those of least weighted sums."""
+    preferred = [_preferred(task) for task in problem.tasks]
+    choices = [renumbered(choice, preferred) for choice in _least_sums(problem.take(preferred))]
+    if any(task.preference.any() for task in problem.tasks):
+        choices += _least_sums(problem)
+    return list(dict.fromkeys(choices))
+
+
+def _preferred(task: TaskOptions) -> Integers:
+    return np.flatnonzero(task.preference == task.preference.min())
+
+
+def _least_sums(problem: DagProblem) -> Iterator[tuple[int, ...]]:
+    """The choices of least cost + weight * (hours + transfers) along a forest, for a range of weights."""
+    backbone = Backbone.of(problem)
+    usd = sum(float(task.cost_usd.min()) for task in problem.tasks)
+    hours = sum(float(task.hours.min()) for task in problem.tasks)
+    for weight in HOUR_WEIGHTS:
+        usd_h = weight * usd / hours if usd and hours else weight
+        own = [task.cost_usd + usd_h * task.hours for task in problem.tasks]
+        matrices = [edge.egress_usd + usd_h * edge.transfer_h for edge in problem.edges]
+        yield _least_sum(problem, backbone, own, matrices)
+
+
+def _least_sum(
+    problem: DagProblem, backbone: Backbone, own: Sequence[Floats], matrices: Sequence[Floats]
+) -> tuple[int, ...]:
+    """The choice of the least sum of `own` (by task and candidate) and the forest's matrices."""
+    below, _ = _inward(
+        backbone,
+        [by_place(task, figures, problem.places) for task, figures in zip(problem.tasks, own, strict=True)],
+        matrices,
+    )
+    where = {root: int(below[root].argmin()) for root in backbone.roots}
+    for link in backbone.links:
+        where[link.child] = int((below[link.child] + link.figures(matrices)[:, where[link.parent]]).argmin())
+    return tuple(
+        int(np.where(task.place == where[number], own[number], np.inf).argmin())
+        for number, task in enumerate(problem.tasks)
+    )

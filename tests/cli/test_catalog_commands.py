@@ -1,0 +1,132 @@
+"""`catalog offers`, `history`, `diff` and `doctor`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from catalog_data.schema import INSTANCE_TYPES, OFFERS
+from tests.kits.program import Run
+
+
+def test_rows_carry_the_columns_of_both_tables(skybroker: Run) -> None:
+    """Programs find everything under the names of the schema."""
+    found = json.loads(skybroker("catalog", "offers", "--accelerator", "H100", "--output", "json").out)
+    row = found["offers"][0]
+    assert set(OFFERS.column_names) <= set(row)
+    assert {"vcpus", "memory_gib", "arch", "accelerator", "accelerator_count", "accelerator_memory_gib"} <= set(row)
+    assert {"network_gbit_s", "local_ssd_gib"} <= set(INSTANCE_TYPES.column_names) & set(row)
+
+
+def test_offers_are_filtered_and_sorted_by_price(skybroker: Run) -> None:
+    """Every filter holds on every row, and prices ascend."""
+    found = json.loads(
+        skybroker(
+            "catalog", "offers", "--cloud", "aws", "--cloud", "gcp", "--accelerator", "A100:8",
+            "--purchase", "on_demand", "--max-price", "40", "--all", "--output", "json",
+        ).out
+    )  # fmt: skip
+    rows = found["offers"]
+    prices = [row["price_usd_h"] for row in rows]
+    assert rows
+    assert found["total"] == len(rows)
+    assert prices == sorted(prices)
+    assert max(prices) <= 40
+    assert {row["cloud"] for row in rows} == {"aws", "gcp"}
+    assert {(row["accelerator"], row["accelerator_count"], row["purchase"]) for row in rows} == {
+        ("A100", 8.0, "on_demand")
+    }
+
+
+def test_without_all_the_cheapest_are_shown_and_the_rest_is_counted(skybroker: Run) -> None:
+    """A table of a hundred thousand rows helps nobody."""
+    done = skybroker("catalog", "offers", "--cloud", "aws")
+    assert "more with --all" in done.out
+    assert len(done.out.splitlines()) < 40
+
+
+def test_a_region_and_an_instance_can_be_looked_up(skybroker: Run) -> None:
+    """A region without offers gives an empty table, not an error."""
+    done = skybroker("catalog", "offers", "--region", "nowhere-1")
+    assert done.code == 0
+    assert "0 offers" in done.out
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "hint"),
+    [
+        ("--cloud", "awz", "aws"),
+        ("--accelerator", "H10O", "H100"),
+        ("--accelerator", "H100:x", "H100:8"),
+        ("--purchase", "spott", "spot"),
+        ("--max-price", "-1", "max-price"),
+    ],
+)
+def test_a_wrong_value_is_wrong_usage(skybroker: Run, option: str, value: str, hint: str) -> None:
+    """Exit code 64 and the nearest right value."""
+    done = skybroker("catalog", "offers", option, value)
+    assert done.code == 64
+    assert hint in done.err
+
+
+def test_a_tpu_slice_is_found_by_its_name(skybroker: Run) -> None:
+    """v5litepod-8 is eight chips of a v5e."""
+    found = json.loads(skybroker("catalog", "offers", "--accelerator", "tpu-v5litepod-8", "--output", "json").out)
+    assert {(row["accelerator"], row["accelerator_count"]) for row in found["offers"]} == {("TPU-v5e", 8.0)}
+
+
+def test_history_lists_snapshots_and_the_prices_of_an_offer(skybroker: Run) -> None:
+    """The embedded catalog is the first snapshot."""
+    snapshots = json.loads(skybroker("catalog", "history", "--output", "json").out)["snapshots"]
+    assert [snapshot["note"] for snapshot in snapshots] == ["embedded catalog"]
+    done = skybroker("catalog", "history", "aws", "m5.large", "us-east-1", "on_demand", "--output", "json")
+    prices = json.loads(done.out)["prices"]
+    assert {row["price_usd_h"] for row in prices} == {0.096}
+    assert {row["known_until"] for row in prices} == {None}
+
+
+@pytest.mark.parametrize("words", [["aws"], ["awz", "m5.large"], ["aws", "m5.huge"], ["aws", "a", "b", "c", "d"]])
+def test_history_of_what_is_not_there(skybroker: Run, words: list[str]) -> None:
+    """One line and a hint."""
+    done = skybroker("catalog", "history", *words)
+    assert done.code in {1, 64}
+    assert "bug" not in done.err
+
+
+def test_nothing_differs_between_a_snapshot_and_itself(skybroker: Run) -> None:
+    """Exit code 0 with and without --detailed-exitcode."""
+    snapshot = json.loads(skybroker("catalog", "history", "--output", "json").out)["snapshots"][0]["id"]
+    done = skybroker("catalog", "diff", snapshot, snapshot, "--detailed-exitcode")
+    assert (done.code, "No offer differs" in done.out) == (0, True)
+
+
+def test_doctor_finds_no_fault_and_no_secret(skybroker: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Credentials are named by where they are, never by what they are."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIA-very-secret")
+    monkeypatch.setenv("LAMBDA_API_KEY", "lambda-very-secret")
+    table, data = skybroker("catalog", "doctor"), skybroker("catalog", "doctor", "--output", "json")
+    assert (table.code, data.code) == (0, 0)
+    assert "very-secret" not in table.out + data.out
+    found = json.loads(data.out)
+    assert found["credentials"]["aws"] == "$AWS_ACCESS_KEY_ID"
+    assert {"moto", "fixinventorydata", "list_prices"} <= {source["source"] for source in found["sources"]}
+    assert found["faults"] == []
+
+
+def test_doctor_reports_a_damaged_catalog(skybroker: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """It is a fault among the findings: the rest is still shown."""
+    (tmp_path / "catalog.duckdb").write_bytes(b"garbage" * 1000)
+    monkeypatch.setenv("SKYBROKER_CATALOG", str(tmp_path / "catalog.duckdb"))
+    done = skybroker("catalog", "doctor")
+    assert done.code == 1
+    assert "FAULT" in done.out
+    assert "polars" in done.out
+
+
+def test_the_schema_is_a_json_schema(skybroker: Run) -> None:
+    """Editors can use it as it is printed."""
+    schema = json.loads(skybroker("schema").out)
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert "accelerators" in json.dumps(schema)
