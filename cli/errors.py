@@ -13,3 +13,7 @@ class CommandError(Exception):
         self.lines = lines
         self.hint = hint
         self.code = code
+
+
+class ReaderGoneError(Exception):
+    """Whoever reads stdout (`| head`) has seen enough."""

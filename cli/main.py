@@ -11,7 +11,7 @@ from typing import Annotated, Final, NoReturn
 import typer
 
 from cli.commands import catalog, plan, schema, show
-from cli.errors import CommandError
+from cli.errors import CommandError, ReaderGoneError
 from cli.exit_codes import ExitCode
 
 GC_THRESHOLD: Final = 100_000
@@ -69,8 +69,8 @@ def run(arguments: list[str]) -> int:
         return _complain(error.lines, error.hint, error.code)
     except (KeyboardInterrupt, typer.Abort):
         return ExitCode.INTERRUPTED
-    except BrokenPipeError:
-        # The reader (`| head`) has seen enough; nothing more may be written to it.
+    except (BrokenPipeError, ReaderGoneError):
+        # Nothing more may be written to it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.DONE
     except OSError as error:

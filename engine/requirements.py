@@ -166,12 +166,12 @@ def _residency_check(residency: Residency | None) -> Check:
 
 
 def _cap_check(max_hourly_cost: float | None) -> Check:
+    fell_out = "above the hourly price limit"
     if max_hourly_cost is None:
-        return Check("above the hourly price limit", "", ALWAYS)
+        return Check(fell_out, "", ALWAYS)
     price = pl.col("price_usd_h")
-    return Check(
-        "above the hourly price limit", f"at most ${max_hourly_cost:g}/h", price <= max_hourly_cost, price.round(2)
-    )
+    wanted = f"a price of at most ${max_hourly_cost:g}/h"
+    return Check(fell_out, wanted, price <= max_hourly_cost, price.round(4), "${:g}/h")
 
 
 def first_failing(checks: Sequence[Check]) -> pl.Expr:

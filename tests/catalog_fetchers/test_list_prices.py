@@ -284,10 +284,7 @@ def test_every_row_names_its_witnesses() -> None:
 
 
 def test_every_row_names_a_document_that_can_be_opened() -> None:
-    """A file of a repository at a commit, a pull request, a file of a released package, or an address.
-
-    A type of Vast is a shape of ours: its name states its hardware.
-    """
+    """A file of a repository at a commit, a pull request, a file of a released package, or an address."""
     for row in (*packaged_rows(PRICES_FILE), *packaged_rows(TYPES_FILE)):
         assert DOCUMENT.search(row["found_in"]), row
 

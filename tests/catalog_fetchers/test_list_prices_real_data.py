@@ -214,7 +214,7 @@ def test_google_prices_agree_with_the_sum_of_their_parts(shared: Path, offers: p
             f"{row['instance_type']} {row['region']} {row['price_usd_h']} not {theirs:.4f}: its {model} at {discounted}"
             " is a discounted price, not the on-demand one"
         )
-    print(*accepted, sep="\n")
+    print(f"{compared - len(accepted)} of {compared} agree", *accepted, sep="\n")
     assert compared > 300
     assert len(accepted) < 0.15 * compared
 

@@ -130,7 +130,7 @@ BAD_FILES = {
     "negative count": ("resources:\n  accelerators: H100:-1\n", ":2:"),
     "negative nodes": ("num_nodes: -2\n", ":1:"),
     "syntax": ("resources: [\n", ":"),
-    "empty": ("", "empty"),
+    "empty": ("", "holds no task"),
     "cycle": ("tasks:\n  a: {depends_on: [b]}\n  b: {depends_on: [a]}\n", "a -> b"),
 }
 

@@ -14,7 +14,7 @@ import pytest
 
 from tests.kits.program import CHECKOUT, FINETUNE, PROGRAM, Run
 
-HEAVY = {"polars", "duckdb", "pulp", "highspy", "boto3", "numpy", "pydantic"}
+HEAVY = {"polars", "duckdb", "pulp", "highspy", "boto3", "numpy"}
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["plan", "--help"], ["catalog", "offers", "--help"]])

@@ -32,7 +32,6 @@ PROVENANCE: Final[Row] = {
     "observed_at": SEEN,
     "confidence": str(Confidence.HIGH),
 }
-CONTINENT_OF: Final = {"us-east-1": "north_america", "us-west-2": "north_america", "us-central1": "north_america"}
 
 
 def offer(

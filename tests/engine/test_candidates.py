@@ -1,0 +1,309 @@
+"""From offers to candidates: who falls out and why, what is merged, what a candidate costs, and what is assumed."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import polars as pl
+import pytest
+
+from catalog_data.schema import Purchase
+from catalog_data.snapshot import Snapshot
+from engine.candidates import Candidates, find_candidates
+from engine.workload import AcceleratorRequest, Estimate, Range, Requirement, Residency, Task, Workload
+from tests.kits.market import SEEN, Row, default_links, flat_rates, market, offer, region, risk, tiers
+
+H100 = Requirement(accelerator=AcceleratorRequest("H100", 8))
+CPU = Requirement(vcpus=Range(4, exact=False))
+P5 = offer("aws", "us-east-1", "p5", 55.0, accelerator="H100", count=8.0)
+A3 = offer("gcp", "us-central1", "a3", 50.0, accelerator="H100", count=8.0)
+M5 = offer("aws", "us-east-1", "m5", 0.4)
+
+
+def found(
+    task: Task, offers: Sequence[Row] | Snapshot, residency: Residency | None = None, **frames: Any
+) -> Candidates:
+    """The candidates of a task alone in its workload."""
+    known = offers if isinstance(offers, Snapshot) else market(offers, **frames)
+    return find_candidates(task, Workload("w", (task,), residency=residency), known)
+
+
+@pytest.mark.parametrize(
+    ("asked", "columns", "reason"),
+    [
+        (CPU, {"accelerator": "T4", "accelerator_count": 1.0}, "has accelerators that were not asked for"),
+        (H100, {"accelerator": "A100", "accelerator_count": 8.0}, "another accelerator"),
+        (H100, {}, "another accelerator"),
+        (H100, {"accelerator": "H100", "accelerator_count": 4.0}, "another number of accelerators"),
+        (H100, {"accelerator": "H100"}, "another number of accelerators"),
+        (Requirement(cloud="gcp"), {}, "in another cloud"),
+        (Requirement(region="us-east-2"), {}, "in another region"),
+        (Requirement(zone="us-east-1b"), {"zone": "us-east-1a"}, "in another zone"),
+        (Requirement(zone="us-east-1b"), {}, "in another zone"),
+        (Requirement(instance_type="m6"), {}, "another instance type"),
+        (CPU, {"arch": "arm64"}, "another CPU architecture"),
+        (Requirement(vcpus=Range(16, exact=False)), {}, "too few or too many vCPUs"),
+        (Requirement(vcpus=Range(4, exact=True)), {}, "too few or too many vCPUs"),
+        (Requirement(memory_gib=Range(64, exact=False)), {}, "too little or too much memory"),
+        (Requirement(memory_gib_per_vcpu=8.0), {}, "too little memory for its vCPUs"),
+        (CPU, {"purchase": "spot"}, "bought another way"),
+        (CPU, {"available": False}, "not offered there now"),
+        (CPU, {"price_usd_h": None}, "price unknown"),
+        (Requirement(vcpus=Range(4, exact=False), max_hourly_cost=0.3), {}, "above the hourly price limit"),
+    ],
+)
+def test_an_offer_falls_out_for_one_reason(asked: Requirement, columns: Row, reason: str) -> None:
+    """A plain machine with one thing wrong falls out for that thing, and nothing is left."""
+    outcome = found(Task("t", requirements=(asked,)), [M5 | columns])
+    assert outcome.fell_out == {reason: 1}
+    assert outcome.frame.is_empty()
+    assert [unmet.offers for unmet in outcome.unmet] == [1]
+
+
+def test_an_offer_outside_the_residency_falls_out() -> None:
+    """The residency belongs to the workload, and holds for each of its tasks."""
+    outcome = found(Task("t", requirements=(CPU,)), [M5], Residency(allow=("europe",)))
+    assert outcome.fell_out == {"outside the allowed places": 1}
+
+
+def test_the_first_thing_wrong_is_the_reason() -> None:
+    """A spot offer without a price fell out as a spot offer."""
+    outcome = found(Task("t", requirements=(CPU,)), [M5 | {"purchase": "spot", "price_usd_h": None}, M5])
+    assert outcome.fell_out == {"bought another way": 1}
+    assert outcome.frame.height == 1
+    assert outcome.unmet == ()
+
+
+def test_of_several_alternatives_the_one_that_an_offer_came_furthest_with_counts() -> None:
+    """An AWS machine without a price is no GCP machine; what it lacks for the alternative in AWS is the reason."""
+    task = Task("t", requirements=(Requirement(cloud="gcp"), Requirement(cloud="aws")))
+    assert found(task, [M5 | {"price_usd_h": None}, A3]).fell_out == {
+        "has accelerators that were not asked for": 1,
+        "price unknown": 1,
+    }
+
+
+def test_the_reason_is_in_the_words_of_that_alternative() -> None:
+    """A T4 that comes furthest with the alternative without accelerators has one that was not asked for."""
+    plain = Requirement(cloud="aws", vcpus=Range(4, exact=False))
+    alone = found(Task("t", requirements=(plain,)), [M5 | {"accelerator": "T4", "accelerator_count": 1.0}])
+    assert alone.fell_out == {"has accelerators that were not asked for": 1}
+    both = found(Task("t", requirements=(H100, plain)), [M5 | {"price_usd_h": None}, P5 | {"price_usd_h": None}])
+    assert both.fell_out == {"price unknown": 2}
+
+
+def test_a_candidate_names_the_first_alternative_that_it_meets() -> None:
+    """An offer that meets two alternatives is one candidate, under the earlier one."""
+    task = Task("t", requirements=(Requirement(cloud="gcp", accelerator=H100.accelerator), H100))
+    frame = found(task, [P5, A3]).frame
+    assert dict(frame.select("cloud", "requirement").rows()) == {"aws": 1, "gcp": 0}
+
+
+def test_zones_of_one_price_are_one_candidate() -> None:
+    """A zone with another price is a candidate of its own; zones stand in order."""
+    rows = [M5 | {"zone": "c"}, M5 | {"zone": "a"}, M5 | {"zone": "b", "price_usd_h": 0.5}]
+    frame = found(Task("t", requirements=(CPU,)), rows).frame
+    assert frame.select("price_usd_h", "zones").rows() == [(0.4, ["a", "c"]), (0.5, ["b"])]
+
+
+def test_an_offer_of_a_region_has_no_zones() -> None:
+    """A null is no zone."""
+    assert found(Task("t", requirements=(CPU,)), [M5]).frame["zones"].to_list() == [[]]
+
+
+@pytest.mark.parametrize(
+    ("zones", "available"), [((True, None), True), ((None, None), None), ((True, True), True), ((None, True), True)]
+)
+def test_merged_zones_are_available_where_one_was_seen(zones: Sequence[bool | None], available: bool | None) -> None:
+    """Unknown is not no, and one zone that was seen is enough to try."""
+    rows = [M5 | {"zone": name, "available": seen} for name, seen in zip("ab", zones, strict=True)]
+    assert found(Task("t", requirements=(CPU,)), rows).frame["available"].to_list() == [available]
+
+
+def test_the_newest_look_stands_for_merged_zones() -> None:
+    """Source, instant and confidence are of one and the same row."""
+    old = M5 | {"zone": "a", "source": "list", "observed_at": SEEN - timedelta(days=9), "confidence": "low"}
+    new = M5 | {"zone": "b", "source": "feed", "confidence": "medium"}
+    frame = found(Task("t", requirements=(CPU,)), [old, new]).frame
+    assert frame.select("source", "observed_at", "confidence").rows() == [("feed", SEEN, "medium")]
+
+
+def test_without_any_hardware_a_default_is_assumed_and_said() -> None:
+    """The default of `sky`: 8 vCPUs or more, 4 GiB each."""
+    rows = [M5, M5 | {"instance_type": "small", "vcpus": 4.0}, M5 | {"instance_type": "lean", "memory_gib": 16.0}]
+    outcome = found(Task("t", requirements=(Requirement(), Requirement(cloud="aws"))), rows)
+    assert outcome.frame["instance_type"].to_list() == ["m5"]
+    assert [line for line in outcome.assumptions if "hardware" in line] == [
+        "t: no hardware is asked for; 8+ vCPUs with 4 GiB each are assumed"
+    ]
+
+
+def test_cost_is_of_all_nodes_for_the_whole_run() -> None:
+    """3 machines * $55 an hour * 10 h."""
+    frame = found(Task("t", num_nodes=3, requirements=(H100,), estimate=Estimate(hours=10.0)), [P5]).frame
+    assert frame.select("hours", "cost_usd", "input_usd", "input_h", "place").rows() == [
+        (10.0, pytest.approx(1650.0), 0.0, 0.0, "aws:us-east-1")
+    ]
+
+
+def test_hours_go_by_hardware() -> None:
+    """A time for a node of eight H100, one for any number of A100, and none for L4, which is assumed and said."""
+    rows = [
+        P5,
+        offer("aws", "us-east-1", "p4", 32.0, accelerator="A100", count=8.0),
+        offer("aws", "us-east-1", "g6", 10.0, accelerator="L4", count=8.0),
+    ]
+    task = Task(
+        "t",
+        requirements=tuple(Requirement(accelerator=AcceleratorRequest(name, 8)) for name in ("H100", "A100", "L4")),
+        estimate=Estimate(hours={"H100:8": 2.0, "A100": 5.0}),
+    )
+    outcome = found(task, rows)
+    assert dict(outcome.frame.select("instance_type", "hours").rows()) == {"p5": 2.0, "p4": 5.0, "g6": 1.0}
+    assert outcome.assumptions == ("t: the run time on 8 x L4 is not known; 1 h is assumed",)
+
+
+def test_hours_go_by_throughput() -> None:
+    """7,200 units at 0.25 a second on each of 8 devices in 2 nodes take half an hour; on a CPU node at 1, an hour."""
+    task = Task(
+        "t",
+        num_nodes=2,
+        requirements=(H100, CPU),
+        estimate=Estimate(work=7200.0, throughput={"H100": 0.25, "cpu": 1.0}),
+    )
+    outcome = found(task, [P5, M5])
+    assert dict(outcome.frame.select("instance_type", "hours").rows()) == {"p5": 0.5, "m5": 1.0}
+    assert outcome.assumptions == ()
+
+
+def test_an_unknown_run_time_is_assumed_and_said() -> None:
+    """Once for the task where nothing is known, by hardware where something is."""
+    assert found(Task("t", requirements=(H100,)), [P5, A3]).assumptions == (
+        "t: the run time is not known; 1 h is assumed (say `estimate`)",
+    )
+    partly = Task("t", requirements=(H100, CPU), estimate=Estimate(hours={"H100": 2.0}))
+    assert found(partly, [P5, M5]).assumptions == (
+        "t: the run time on machines without accelerator is not known; 1 h is assumed",
+    )
+
+
+def test_inputs_cost_what_bringing_them_in_does() -> None:
+    """100 GB from a bucket of AWS: nothing in AWS, $0.09 a GB and 100 * 8 / 5 seconds to GCP."""
+    task = Task("t", requirements=(H100,), inputs={"s3://data": 100.0}, estimate=Estimate(hours=1.0))
+    outcome = found(task, [P5, A3], egress=flat_rates(0.09, ["aws:us-east-1", "gcp:us-central1"]))
+    assert outcome.frame.select("cloud", "input_usd", "input_h", "cost_usd").rows() == [
+        ("aws", 0.0, 0.0, 55.0),
+        ("gcp", pytest.approx(9.0), pytest.approx(160 / 3600), pytest.approx(59.0)),
+    ]
+    assert outcome.assumptions == (
+        "t: s3://data is taken to lie where the task runs if that is aws, else in aws:us-east-1",
+    )
+
+
+def test_inputs_arrive_side_by_side() -> None:
+    """Two inputs cost the sum and take the longer of the two."""
+    task = Task("t", requirements=(H100,), inputs={"s3://a": 100.0, "s3://b": 50.0}, estimate=Estimate(hours=1.0))
+    frame = found(task, [A3], egress=flat_rates(0.1, ["aws:us-east-1", "gcp:us-central1"])).frame
+    # The home of the bucket is no place of the catalog here: another continent, 2 Gbit/s.
+    assert frame.select("input_usd", "input_h").rows() == [(pytest.approx(15.0), pytest.approx(400 / 3600))]
+
+
+def test_what_is_not_known_of_inputs_is_said() -> None:
+    """A URL of no known cloud, and a rate that the catalog lacks: both count as nothing, neither silently."""
+    task = Task(
+        "t",
+        requirements=(H100,),
+        inputs={"https://example.org/x": 10.0, "s3://data": 100.0, "gs://none": 0.0},
+        estimate=Estimate(hours=1.0),
+    )
+    outcome = found(task, [P5, A3])
+    assert outcome.frame["input_usd"].to_list() == [0.0, 0.0]
+    assert outcome.assumptions == (
+        "t: where https://example.org/x lies is not known; moving it is taken to be free",
+        "t: s3://data is taken to lie where the task runs if that is aws, else in aws:us-east-1",
+        "t: what moving s3://data costs or takes is not known for 1 of the places where it could run,"
+        " and counted as nothing",
+    )
+
+
+def test_outputs_are_not_counted_and_that_is_said() -> None:
+    """Where a bucket will lie is not known before it is made."""
+    task = Task("t", requirements=(H100,), outputs={"s3://out": 5.0, "s3://empty": 0.0}, estimate=Estimate(hours=1.0))
+    assert found(task, [P5]).assumptions == ("t: writing 5 GB to s3://out is taken to be free",)
+
+
+def test_only_spot_offers_have_a_band_of_interruptions() -> None:
+    """A band is of spot machines of the type in the region; the same type on demand is kept."""
+    spot = Requirement(vcpus=Range(4, exact=False), purchases=(Purchase.SPOT, Purchase.ON_DEMAND))
+    rows = [M5, M5 | {"purchase": "spot", "price_usd_h": 0.1}, M5 | {"purchase": "spot", "region": "us-west-2"}]
+    frame = found(Task("t", requirements=(spot,)), rows, spot_risk=[risk("aws", "us-east-1", "m5", 0.05, 0.1)]).frame
+    columns = ("region", "purchase", "interruption_low", "interruption_high")
+    assert set(frame.select(columns).rows()) == {
+        ("us-east-1", "on_demand", None, None),
+        ("us-east-1", "spot", 0.05, 0.1),
+        ("us-west-2", "spot", None, None),
+    }
+
+
+def test_the_order_of_the_rows_changes_nothing() -> None:
+    """A snapshot is a set: its rows may come in any order, in every table."""
+    rng = random.Random(1)
+    places = [(cloud, f"r{number}") for cloud in ("aws", "gcp") for number in range(4)]
+    offers = [
+        offer(cloud, name, f"m{size}", 0.1 * size, zone=zone, source=source, accelerator=model)
+        for cloud, name in places
+        for size in range(1, 4)
+        for zone, source in (("a", "x"), ("b", "y"), (None, "z"))
+        for model in (None, "T4")
+    ]
+    names = [f"{cloud}:{name}" for cloud, name in (*places, ("aws", "us-east-1"))]
+    egress = [row for a in names for b in names if a != b for row in tiers(a, b, (0.0, 0.1), (7.0, 0.05), (9.0, 0.03))]
+    task = Task(
+        "t",
+        requirements=(Requirement(accelerator=AcceleratorRequest("T4", 1)), CPU),
+        inputs={"s3://a": 30.0, "gs://b": 8.0},
+        estimate=Estimate(hours={"T4": 0.3}),
+    )
+    tables = {
+        "offers": offers,
+        "regions": [region(*p) for p in places],
+        "egress": egress,
+        "throughput": default_links(),
+    }
+    frames = []
+    for _ in range(5):
+        frames.append(found(task, market(**tables)).frame)  # type: ignore[arg-type]
+        tables = {name: rng.sample(rows, len(rows)) for name, rows in tables.items()}
+    assert frames[0].height == 2 * 3 * len(places)
+    assert all(frame.equals(frames[0]) for frame in frames)
+
+
+def test_an_empty_catalog_has_no_candidates() -> None:
+    """What was asked for first is what no offer has; nothing was seen."""
+    outcome = found(Task("t", requirements=(H100, CPU)), [])
+    assert outcome.frame.is_empty()
+    assert outcome.fell_out == {}
+    assert [(unmet.requirement, unmet.wanted, unmet.offers, unmet.seen) for unmet in outcome.unmet] == [
+        (0, "accelerator H100", 0, ()),
+        (1, "a machine without accelerators", 0, ()),
+    ]
+
+
+def test_what_there_is_instead_is_shown_in_order() -> None:
+    """Counts as numbers, not as text: 1, 2, 16; of many, the first few."""
+    counts = [offer("aws", "us-east-1", f"p{n}", 1.0 * n, accelerator="H100", count=float(n)) for n in (16, 2, 1)]
+    assert found(Task("t", requirements=(H100,)), counts).unmet[0].seen == ("1 x H100", "2 x H100", "16 x H100")
+    regions = [offer("aws", f"r{number}", "m5", 0.4) for number in range(10)]
+    seen = found(Task("t", requirements=(Requirement(region="nowhere"),)), regions).unmet[0].seen
+    assert seen == (*(f"r{number}" for number in range(8)), "...")
+
+
+def test_the_schema_of_an_empty_frame_is_that_of_a_full_one() -> None:
+    """Whoever reads candidates need not ask whether there are any."""
+    task = Task("t", requirements=(H100,), inputs={"s3://data": 1.0})
+    full, empty = found(task, [P5]).frame, found(task, []).frame
+    assert empty.schema == full.schema
+    assert full.schema["zones"] == pl.List(pl.String)

@@ -1,0 +1,201 @@
+"""The checks that an offer must pass: what each lets through, and what it says of the others."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import polars as pl
+import pytest
+
+from catalog_data.schema import Purchase
+from engine.requirements import checks_of, first_failing, with_defaults
+from engine.workload import AcceleratorRequest, Range, Requirement, Residency
+from tests.kits.market import market, offer, region
+
+PLAIN = Requirement(vcpus=Range(4, exact=False))
+GPU = Requirement(accelerator=AcceleratorRequest("A10", 1))
+
+
+def passes(requirement: Requirement, residency: Residency | None = None, **columns: Any) -> bool:
+    """Whether an otherwise plain offer meets a requirement."""
+    row = offer(
+        "aws", "us-east-1", "m5", 0.4, zone="us-east-1a", accelerator="A10" if requirement.accelerator else None
+    )
+    known = market([row | columns], regions=[region("aws", "us-east-1")])
+    places = known.regions.select("cloud", "region", "continent", "country")
+    frame = known.offers.join(places, on=["cloud", "region"], how="left")
+    checks = checks_of(requirement, residency)
+    return bool(frame.select(first_failing(checks)).item() == len(checks))
+
+
+@pytest.mark.parametrize(
+    ("requirement", "met", "unmet"),
+    [
+        (replace(PLAIN, cloud="aws"), {}, {"cloud": "gcp"}),
+        (replace(PLAIN, zone="us-east-1a"), {}, {"zone": None}),
+        (replace(PLAIN, instance_type="m5"), {}, {"instance_type": "m6"}),
+        (replace(PLAIN, vcpus=Range(8, exact=True)), {}, {"vcpus": 16.0}),
+        (replace(PLAIN, vcpus=Range(8, exact=False)), {"vcpus": 16.0}, {"vcpus": 4.0}),
+        (replace(PLAIN, vcpus=Range(8, exact=False)), {}, {"vcpus": None}),
+        (replace(PLAIN, memory_gib=Range(32, exact=True)), {}, {"memory_gib": 64.0}),
+        (replace(PLAIN, memory_gib=Range(30.5, exact=True)), {"memory_gib": 30.5004}, {"memory_gib": 30.6}),
+        (replace(PLAIN, memory_gib=Range(32, exact=False)), {"memory_gib": 31.9995}, {"memory_gib": 31.9}),
+        (replace(PLAIN, memory_gib_per_vcpu=4.0), {}, {"vcpus": 9.0}),
+        (replace(PLAIN, memory_gib_per_vcpu=4.0), {}, {"memory_gib": None}),
+        (PLAIN, {"arch": None}, {"arch": "arm64"}),
+        (replace(PLAIN, arch="arm64"), {"arch": "arm64"}, {"arch": None}),
+        (PLAIN, {}, {"accelerator": "T4"}),
+        (GPU, {"arch": "arm64"}, {"accelerator": None}),
+        (GPU, {}, {"accelerator": "A100"}),
+        (GPU, {}, {"accelerator_count": 2.0}),
+        (PLAIN, {}, {"purchase": Purchase.SPOT}),
+        (replace(PLAIN, purchases=(Purchase.SPOT, Purchase.OWNED)), {"purchase": Purchase.OWNED}, {}),
+        (PLAIN, {"available": None}, {"available": False}),
+        (PLAIN, {}, {"price_usd_h": None}),
+        (replace(PLAIN, max_hourly_cost=0.4), {}, {"price_usd_h": 0.41}),
+    ],
+)
+def test_what_a_requirement_lets_through(requirement: Requirement, met: dict[str, Any], unmet: dict[str, Any]) -> None:
+    """One offer that meets it, and one that differs in what it is about."""
+    assert passes(requirement, **met)
+    assert not passes(requirement, **unmet)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "sold", "met"),
+    [
+        (0.5, 0.5, True),
+        (0.5, 1.0, True),
+        (0.5, 0.333, False),
+        (0.5, 2.0, False),
+        (0.17, 0.167, True),
+        (1 / 6, 0.17, True),
+        (1.0, 0.5, False),
+        (2.0, 2.0, True),
+        (2.0, 4.0, False),
+    ],
+)
+def test_a_share_of_an_accelerator(wanted: float, sold: float, met: bool) -> None:
+    """A share is met by itself, as sources round it, by a larger one and by a whole device; whole ones are counted."""
+    assert passes(Requirement(accelerator=AcceleratorRequest("A10", wanted)), accelerator_count=sold) is met
+
+
+def test_a_machine_chosen_by_name_may_be_anything() -> None:
+    """Its accelerators and its architecture are no surprise."""
+    assert passes(Requirement(instance_type="m5"), accelerator="T4", arch="arm64")
+
+
+@pytest.mark.parametrize(
+    ("residency", "inside"),
+    [
+        (Residency(allow=("US",)), True),
+        (Residency(allow=("europe", "aws")), True),
+        (Residency(allow=("europe",)), False),
+        (Residency(deny=("europe",)), True),
+        (Residency(deny=("aws/us-east-1",)), False),
+        (Residency(allow=("north_america",), deny=("US",)), False),
+    ],
+)
+def test_residency_is_a_check_like_the_others(residency: Residency, inside: bool) -> None:
+    """Allowed by one entry and denied by none."""
+    assert passes(PLAIN, residency) is inside
+
+
+@pytest.mark.parametrize(
+    ("residency", "inside"),
+    [
+        (Residency(allow=("US",)), False),
+        (Residency(deny=("US",)), False),
+        (Residency(deny=("gcp",)), True),
+        (Residency(allow=("aws",)), True),
+    ],
+)
+def test_a_region_of_unknown_place_is_not_trusted(residency: Residency, inside: bool) -> None:
+    """Where the country decides and is not known, the data must not go there; where the cloud decides, it may."""
+    row = offer("aws", "moon-1", "m5", 0.4)
+    frame = market([row]).offers.with_columns(
+        pl.lit(None, dtype=pl.String).alias("continent"), pl.lit(None, dtype=pl.String).alias("country")
+    )
+    checks = checks_of(PLAIN, residency)
+    assert (frame.select(first_failing(checks)).item() == len(checks)) is inside
+
+
+def test_no_hardware_at_all_means_what_sky_takes() -> None:
+    """8 vCPUs or more with 4 GiB each, and a sentence that says so; a place or a price is no hardware."""
+    effective, assumed = with_defaults(Requirement(cloud="aws", max_hourly_cost=1.0))
+    assert (effective.vcpus, effective.memory_gib_per_vcpu) == (Range(8, exact=False), 4.0)
+    assert assumed == "no hardware is asked for; 8+ vCPUs with 4 GiB each are assumed"
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        Requirement(instance_type="m5"),
+        Requirement(accelerator=AcceleratorRequest("T4", 1)),
+        Requirement(vcpus=Range(2, exact=True)),
+        Requirement(memory_gib=Range(16, exact=False)),
+        Requirement(memory_gib_per_vcpu=8.0),
+    ],
+)
+def test_any_hardware_asked_for_stands_alone(asked: Requirement) -> None:
+    """Nothing is added to it."""
+    assert with_defaults(asked) == (asked, None)
+
+
+def test_the_number_of_checks_does_not_depend_on_what_is_asked() -> None:
+    """Stages of two requirements can be compared."""
+    full = Requirement(
+        cloud="aws",
+        region="us-east-1",
+        zone="us-east-1a",
+        instance_type="p5",
+        accelerator=AcceleratorRequest("H100", 8),
+        vcpus=Range(8, exact=False),
+        memory_gib=Range(32, exact=False),
+        memory_gib_per_vcpu=4.0,
+        arch="x86_64",
+        max_hourly_cost=100.0,
+    )
+    assert len(checks_of(full, Residency(("US",), ("DE",)))) == len(checks_of(Requirement(), None))
+
+
+def test_what_is_wanted_reads_after_no_offer_has() -> None:
+    """Each check in words, as a user meets them; what is not asked for is silent."""
+    full = Requirement(
+        cloud="aws",
+        region="us-east-1",
+        zone="us-east-1a",
+        instance_type="p5",
+        accelerator=AcceleratorRequest("H100", 8),
+        vcpus=Range(8, exact=True),
+        memory_gib=Range(32.5, exact=False),
+        memory_gib_per_vcpu=4.0,
+        arch="arm64",
+        purchases=(Purchase.SPOT, Purchase.ON_DEMAND),
+        max_hourly_cost=100.0,
+    )
+    residency = Residency(allow=("europe", "US"), deny=("DE",))
+    assert [check.wanted for check in checks_of(full, residency)] == [
+        "accelerator H100",
+        "8 x H100",
+        "cloud aws",
+        "region us-east-1",
+        "zone us-east-1a",
+        "instance type p5",
+        "CPU architecture arm64",
+        "8 vCPUs",
+        "32.5+ GiB of memory",
+        "4 GiB of memory a vCPU",
+        "purchase spot or on_demand",
+        "a place in europe, US and outside DE",
+        "availability there now",
+        "a known price",
+        "a price of at most $100/h",
+    ]
+    assert [check.wanted for check in checks_of(Requirement(instance_type="p5"), None) if check.wanted] == [
+        "instance type p5",
+        "purchase on_demand",
+        "availability there now",
+        "a known price",
+    ]
