@@ -89,21 +89,16 @@ def _met(judged: pl.DataFrame, checks: Sequence[Sequence[Check]]) -> pl.DataFram
 
 def _fell_out(judged: pl.DataFrame, checks: Sequence[Sequence[Check]]) -> dict[str, int]:
     """Offers by the reason why they fell out, under the requirement with which each came furthest."""
-    stages = [pl.col(f"stage_{number}") for number in range(len(checks))]
-    furthest = pl.max_horizontal(stages)
-    first = [pl.when(stage == furthest).then(pl.lit(number, dtype=pl.Int32)) for number, stage in enumerate(stages)]
+    # Only the first check is called differently by different requirements, and who fails it has failed it by all.
+    names = [check.fell_out for check in checks[0]]
     counts = (
-        judged.select(furthest.alias("stage"), pl.coalesce(first).alias("requirement"))
-        .filter(pl.col("stage") < len(checks[0]))
-        .group_by("stage", "requirement")
+        judged.select(pl.max_horizontal(f"stage_{number}" for number in range(len(checks))).alias("stage"))
+        .filter(pl.col("stage") < len(names))
+        .group_by("stage")
         .len()
-        .sort("stage", "requirement")
+        .sort("stage")
     )
-    by_reason: dict[str, int] = {}
-    for stage, number, count in counts.iter_rows():
-        reason = checks[number][stage].fell_out
-        by_reason[reason] = by_reason.get(reason, 0) + count
-    return by_reason
+    return {names[stage]: count for stage, count in counts.iter_rows()}
 
 
 def _unmet(judged: pl.DataFrame, checks: Sequence[Sequence[Check]]) -> tuple[Unmet, ...]:
@@ -139,7 +134,7 @@ def _merge_zones(met: pl.DataFrame) -> pl.DataFrame:
         met.lazy()
         .sort("observed_at", "zone", "source", descending=[True, False, False])
         .group_by(key, maintain_order=True)
-        .agg(pl.col("zone").drop_nulls().sort().alias("zones"), pl.col("available").any(), pl.col(rest).first())
+        .agg(pl.col("zone").drop_nulls().sort().alias("zones"), pl.col("available").max(), pl.col(rest).first())
         .sort(key)
         .collect()
     )
@@ -200,7 +195,7 @@ def _add_inputs(placed: pl.DataFrame, task: Task, snapshot: Snapshot) -> tuple[p
         if unknown:
             assumptions.append(
                 f"{task.name}: what moving {url} costs or takes is not known for {unknown} of the places where it could"
-                " run, and counted as nothing"
+                " run, and counted as 0"
             )
     return frame, assumptions
 

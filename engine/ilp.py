@@ -79,7 +79,14 @@ class Model:
         self.rows.append(Row(name, {variable: value for variable, value in terms.items() if value}, sense, rhs))
 
     def solve(self, objective: Terms, time_limit_s: float | None = None) -> Solved:
-        """Minimise; without a time limit the answer is the proven optimum or infeasible."""
+        """Minimise; without a time limit the answer is the proven optimum or infeasible.
+
+        Raises:
+            ValueError: the objective may fall without end, which HiGHS does not tell from infeasible.
+        """
+        endless = [self.variables[variable] for variable, value in objective.items() if value < 0]
+        if any(math.isinf(high) for _, _, high, _ in endless):
+            raise ValueError("the objective rewards a variable that has no upper bound")
         problem, columns = self._build(objective)
         problem.solve(pulp.HiGHS(msg=False, output_flag=False, threads=THREADS, gapRel=0.0, timeLimit=time_limit_s))
         return _read(problem, columns)

@@ -213,6 +213,9 @@ def notice(packages: Mapping[str, Package]) -> str:
     opening = (
         "The files of this folder are built from data in the packages below, and from figures that were typed by hand"
         " from\npublic pages (each with its source in the CSV files of catalog_fetchers).\n\n"
+        "Of the hand-kept figures, coordinates of cities are from GeoNames (geonames.org, CC BY 4.0) and the carbon"
+        "\nintensity of some grids from codecarbon 3.3.2 (MIT); egress_rates.csv and"
+        " region_places.csv name them by row.\n\n"
         "Modifications: figures were selected, renamed and converted to the units of catalog_data/schema.py; prices"
         " were\ncombined by precedence and laid over zones; rows that failed the checks of catalog_data/checks.py were"
         " left out\n(MANIFEST.json counts them).\n"

@@ -110,9 +110,17 @@ def _solution(
 
 
 def build(problem: DagProblem, pairs: Sequence[Booleans] | None = None) -> tuple[Model, Variables]:
-    """The model, one function for each family of constraints; `pairs` says by edge which places may be linked."""
+    """The model; `pairs` says by edge which places may be linked (matrices), all where it is None."""
     model = Model("dag")
-    variables = Variables(
+    variables = declare(model, problem, pairs)
+    for add in FAMILIES:
+        add(model, problem, variables)
+    return model, variables
+
+
+def declare(model: Model, problem: DagProblem, pairs: Sequence[Booleans] | None = None) -> Variables:
+    """Add the variables."""
+    return Variables(
         chosen=tuple(
             tuple(model.binary(f"choose[{task.name},{number}]") for number in range(task.place.size))
             for task in problem.tasks
@@ -124,15 +132,6 @@ def build(problem: DagProblem, pairs: Sequence[Booleans] | None = None) -> tuple
         start=tuple(model.continuous(f"start[{task.name}]") for task in problem.tasks),
         makespan=model.continuous("makespan"),
     )
-    add_one_candidate_a_task(model, problem, variables)
-    add_flow_leaves_source(model, problem, variables)
-    add_flow_reaches_target(model, problem, variables)
-    add_inputs_arrive(model, problem, variables)
-    add_precedence(model, problem, variables)
-    add_makespan(model, problem, variables)
-    add_deadline(model, problem, variables)
-    add_budget(model, problem, variables)
-    return model, variables
 
 
 def _flow_variables(
@@ -231,6 +230,19 @@ def add_budget(model: Model, problem: DagProblem, variables: Variables) -> None:
     if problem.budget_usd is not None:
         row = terms(problem, variables, Measure.COST)
         model.constrain("budget", row, Sense.AT_MOST, raised(problem.budget_usd))
+
+
+FAMILIES: Final = (
+    add_one_candidate_a_task,
+    add_flow_leaves_source,
+    add_flow_reaches_target,
+    add_inputs_arrive,
+    add_precedence,
+    add_makespan,
+    add_deadline,
+    add_budget,
+)
+"""The families of constraints, in the order in which their rows stand in the model."""
 
 
 def terms(problem: DagProblem, variables: Variables, measure: Measure) -> Terms:
