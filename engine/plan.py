@@ -28,7 +28,7 @@ class PlanError(ValueError):
         self.hint = hint
 
 
-_STRICT: Final = ConfigDict(extra="forbid", allow_inf_nan=False)
+_STRICT: Final = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
 
 @with_config(_STRICT)
@@ -66,8 +66,8 @@ class WorkloadUsed:
 class Limits:
     """What the user allows at most."""
 
-    deadline_h: float | None = None
-    budget_usd: float | None = None
+    deadline_h: float | None
+    budget_usd: float | None
 
 
 @with_config(_STRICT)
@@ -152,7 +152,7 @@ class FellOut:
 class Plan:
     """The result of planning: `best`, then the ranked alternatives, then the best of every cloud and purchase."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[1]
     created_at: datetime
     snapshot: SnapshotUsed
     workload: WorkloadUsed
@@ -160,11 +160,11 @@ class Plan:
     limits: Limits
     proof: ProofShown
     best: Option
-    alternatives: tuple[Option, ...] = ()
-    comparison: tuple[Option, ...] = ()
+    alternatives: tuple[Option, ...]
+    comparison: tuple[Option, ...]
     candidates: int
-    assumptions: tuple[str, ...] = ()
-    fell_out: tuple[FellOut, ...] = ()
+    assumptions: tuple[str, ...]
+    fell_out: tuple[FellOut, ...]
 
     def to_json(self) -> str:
         """The plan file's text."""

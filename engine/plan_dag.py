@@ -49,7 +49,8 @@ def plan_dag(
     if solution.status is Status.INFEASIBLE:
         raise InfeasibleError(_limits(instance.problem, time_limit_s))
     if not solution.choice:
-        raise NoPlanInTimeError("no plan was found" + (f" within {time_limit_s:g} s" if time_limit_s else ""))
+        limit = "" if time_limit_s is None else f" within {time_limit_s:g} s"
+        raise NoPlanInTimeError(f"no plan was found{limit}")
     return Planned(
         best=_option(workload, found, instance, solution),
         proof=Proof(solution.status, solution.objective, solution.bound, solution.gap, METHOD),

@@ -11,9 +11,20 @@ from catalog_data.schema import Confidence
 from catalog_data.snapshot import Snapshot
 from engine.candidates import Candidates, find_candidates
 from engine.infeasible import InfeasibleError, require_candidates
-from engine.plan import FellOut, Limits, Option, Plan, ProofShown, SnapshotUsed, SourceUsed, WorkloadUsed
+from engine.plan import (
+    SCHEMA_VERSION,
+    FellOut,
+    Limits,
+    Option,
+    Plan,
+    ProofShown,
+    SnapshotUsed,
+    SourceUsed,
+    WorkloadUsed,
+)
 from engine.plan_single import plan_single
 from engine.planned import Planned
+from engine.status import raised
 from engine.workload import Workload
 
 
@@ -63,6 +74,7 @@ def _written(
 ) -> Plan:
     proof = planned.proof
     return Plan(
+        schema_version=SCHEMA_VERSION,
         created_at=request.created_at,
         snapshot=SnapshotUsed(
             id=snapshot.info.id,
@@ -114,6 +126,10 @@ def _assumed_prices(best: Option) -> list[str]:
         for placement in best.placements
         if placement.confidence is Confidence.LOW
     ]
-    if any(transfer.egress_usd for transfer in best.transfers):
+    moved_in = any(
+        placement.cost_usd > raised(placement.num_nodes * placement.price_usd_h * placement.hours)
+        for placement in best.placements
+    )
+    if moved_in or any(transfer.egress_usd for transfer in best.transfers):
         lines.append("egress is billed from the first tier on, as if nothing else were sent this month")
     return lines

@@ -77,7 +77,6 @@ def test_a_schedule_is_what_the_choice_comes_to(problem: DagProblem) -> None:
     """Every choice: costs, makespan and preference as the kit finds them."""
     for choice, figures in feasible_plans(problem):
         plan = schedule(problem, choice)
-        assert (plan.preference, plan.cost_usd, plan.makespan_h) == figures
         assert tuple(plan.figure(measure) for measure in Measure) == figures
 
 

@@ -220,7 +220,19 @@ def best_figures(workload: Workload, snapshot: Snapshot) -> Figures | None:
     every = product(*(ways(task, workload, market) for task in workload.tasks))
     plans = (figures(workload, chosen, market)[0] for chosen in every)
     kept = [plan for plan in plans if within_limits(workload, plan)]
-    return min(kept, key=lambda plan: order_of(workload, plan), default=None)
+    # Rounded: sums of the same figures in another order tie.
+    return min(kept, key=lambda plan: [round(figure, 7) for figure in order_of(workload, plan)], default=None)
+
+
+def figures_of_best(plan: Plan, workload: Workload, snapshot: Snapshot) -> Figures:
+    """What the plan's best option comes to; ValueError where it is no option at all."""
+    market = Market(snapshot)
+    found, plan_figures = _option_faults(
+        plan.best, workload, [ways(t, workload, market) for t in workload.tasks], market
+    )
+    if plan_figures is None:
+        raise ValueError("; ".join(found))
+    return plan_figures
 
 
 def faults(plan: Plan, workload: Workload, snapshot: Snapshot) -> list[str]:
@@ -233,6 +245,8 @@ def faults(plan: Plan, workload: Workload, snapshot: Snapshot) -> list[str]:
         option_faults, option_figures = _option_faults(option, workload, every, market)
         found += [f"{name}: {fault}" for fault in option_faults]
         ranked.append((name, option, option_figures))
+    if any(option_figures is None for _, _, option_figures in ranked):
+        return found
     found += _ranking_faults([entry for entry in ranked if "comparison" not in entry[0]], workload)
     found += _ranking_faults([ranked[0], *(entry for entry in ranked if "comparison" in entry[0])], workload)
     found += _comparison_faults(plan)
@@ -293,7 +307,8 @@ def _option_faults(
 
 def _is_of(placement: Placement, way: Way) -> bool:
     names = ("cloud", "region", "instance_type", "purchase", "price_usd_h")
-    return all(getattr(placement, name) == way.rows[0][name] for name in names)
+    zones = tuple(sorted(row["zone"] for row in way.rows if row["zone"] is not None))
+    return placement.zones == zones and all(getattr(placement, name) == way.rows[0][name] for name in names)
 
 
 def _placement_faults(placement: Placement, task: Task, way: Way, market: Market) -> Iterator[str]:
@@ -303,7 +318,6 @@ def _placement_faults(placement: Placement, task: Task, way: Way, market: Market
     risk = market.risks.get((row["cloud"], row["region"], row["instance_type"]), (None, None)) if spot else (None, None)
     for what, said, is_so in (
         ("num_nodes", placement.num_nodes, task.num_nodes),
-        ("zones", placement.zones, tuple(sorted(known["zone"] for known in way.rows if known["zone"] is not None))),
         ("vcpus", placement.vcpus, row["vcpus"]),
         ("memory", placement.memory_gib, row["memory_gib"]),
         ("accelerator", placement.accelerator, row["accelerator"]),

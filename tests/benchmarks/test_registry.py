@@ -1,0 +1,59 @@
+"""The benchmarks: none is left out, and what they measure with tells the truth."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import benchmarks.cases
+from benchmarks.measure import Contest, Sample, contest, function, process
+from benchmarks.registry import CASES
+from benchmarks.result import Result
+
+HERE = Path(benchmarks.cases.__file__).parent
+
+
+def test_every_case_is_registered() -> None:
+    """A file under cases/ without a line in the registry would never run."""
+    files = {path.stem.replace("_", "-") for path in HERE.glob("*.py") if path.stem != "__init__"}
+    assert files == set(CASES)
+
+
+def test_every_peer_is_pinned_with_hashes() -> None:
+    """Each environment of a peer is made from hashes, so that a figure can be had again."""
+    pinned = list((HERE.parent / "baselines").glob("*.txt"))
+    assert pinned
+    for file in pinned:
+        text = file.read_text(encoding="utf-8")
+        assert text.count("--hash=sha256:") >= text.count("==") > 0
+        assert "://" not in text
+
+
+def test_the_time_of_a_process_is_its_own() -> None:
+    """A process that computes has CPU time, one that sleeps has wall time, one that fails is no sample."""
+    busy = process([sys.executable, "-c", "sum(range(3_000_000))"])
+    idle = process([sys.executable, "-c", "import time; time.sleep(0.3)"])
+    assert busy.cpu_s > 0
+    assert idle.wall_s >= 0.3 > idle.cpu_s
+    with pytest.raises(subprocess.CalledProcessError):
+        process([sys.executable, "-c", "raise SystemExit(3)"])
+
+
+def test_contestants_run_in_turn_and_warm_up_first() -> None:
+    """One run of each is not counted; then ours and the peer's alternate."""
+    order: list[str] = []
+    held = contest(
+        lambda: function(lambda: order.append("ours")), lambda: function(lambda: order.append("peer")), runs=2
+    )
+    assert order == ["ours", "peer"] * 3
+    assert len(held.ours) == len(held.peer) == 2
+
+
+def test_a_row_states_the_ratio_of_the_medians() -> None:
+    """An outlier does not move it, and a limit that is missed is said to be."""
+    ours = (Sample(1.0, 2.0), Sample(2.0, 3.0), Sample(90.0, 99.0))
+    row = Result("a", "b", Contest(ours, (Sample(4.0, 4.0),)), limit=0.4).row()
+    assert "| 2.000 (3.000) | b | 4.000 (4.000) | 0.500 | 0.400 | not reached |" in row

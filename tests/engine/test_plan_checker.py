@@ -1,0 +1,136 @@
+"""The checker of plans notices what is wrong: every figure and every name of a plan, changed one at a time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, Final
+
+import pytest
+
+from catalog_data.schema import Purchase
+from engine.plan import Plan, read_plan
+from engine.solve import PlanRequest, make_plan
+from engine.workload import AcceleratorRequest, Edge, Estimate, Requirement, Task, Workload
+from tests.kits.market import NOW, flat_rates, market, offer, risk
+from tests.kits.plan_checker import faults
+
+SPOT = Requirement(accelerator=AcceleratorRequest("H100", 8), purchases=(Purchase.SPOT, Purchase.ON_DEMAND))
+MARKET = market(
+    [
+        offer("aws", "us-east-1", "m5", 0.4, zone="us-east-1a"),
+        offer("gcp", "us-central1", "a3", 50.0, accelerator="H100", count=8.0),
+        offer("gcp", "us-central1", "a3", 20.0, accelerator="H100", count=8.0, purchase=Purchase.SPOT),
+        offer("gcp", "us-central1", "a3-high", 30.0, accelerator="H100", count=8.0, purchase=Purchase.SPOT),
+    ],
+    egress=flat_rates(0.09, ["aws:us-east-1", "gcp:us-central1"]),
+    spot_risk=[risk("gcp", "us-central1", "a3", 0.05, 0.1)],
+)
+TRAIN = Task("train", num_nodes=2, requirements=(SPOT,), estimate=Estimate(hours=4.0), inputs={"s3://data": 20.0})
+SINGLE = Workload("one", (TRAIN,), deadline_hours=9.0, budget_usd=900.0, digest="ab" * 32)
+CHAIN = Workload("two", (Task("prep", requirements=(Requirement(cloud="aws"),)), TRAIN), (Edge("prep", "train", 50.0),))
+WORKLOADS = pytest.mark.parametrize("workload", [SINGLE, CHAIN], ids=["single", "chain"])
+
+# What no checker can know, or what is words alone.
+FREE: Final = {"schema_version", "created_at", "file", "source_version", "method", "reason"}
+
+Path = tuple[str | int, ...]
+
+
+def plan_of(workload: Workload) -> Plan:
+    """A plan without fault."""
+    plan = make_plan(workload, MARKET, PlanRequest(NOW, "workload.yaml"))
+    assert faults(plan, workload, MARKET) == []
+    return plan
+
+
+def leaves(data: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
+    """Every single value of a plan's data, with where it is."""
+    if not isinstance(data, dict | list):
+        yield path, data
+        return
+    for key, value in data.items() if isinstance(data, dict) else enumerate(data):
+        yield from leaves(value, (*path, key))
+
+
+def changed(value: Any) -> Any:
+    """Another value of the same kind."""
+    others = {"cost": "time", "high": "low", "optimal": "infeasible", "spot": "on_demand", "on_demand": "owned"}
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int):
+        return value + 1
+    if isinstance(value, float):
+        return value * 1.001 + 0.001
+    if isinstance(value, str):
+        return value.replace("2026-09", "2026-08") if value.startswith("2026-09") else others.get(value, f"{value}x")
+    return 0.5
+
+
+def at(data: Any, path: Path) -> Any:
+    """What stands there."""
+    for key in path:
+        data = data[key]
+    return data
+
+
+def with_value(plan: Plan, path: Path, value: Any) -> Plan:
+    """The plan with one value changed."""
+    data = plan.to_data()
+    at(data, path[:-1])[path[-1]] = value
+    return read_plan(json.dumps(data), file="plan.json")
+
+
+@WORKLOADS
+def test_every_value_is_checked(workload: Workload) -> None:
+    """Each name, figure, count and instant, wherever it stands; sentences are checked by what they must say."""
+    plan = plan_of(workload)
+    checked = 0
+    for path, value in leaves(plan.to_data()):
+        if path[-1] in FREE or path[0] == "assumptions" or path[:2] == ("snapshot", "sources"):
+            continue
+        if value is None and path[-1] in {"accelerator", "available"}:
+            continue
+        assert faults(with_value(plan, path, changed(value)), workload, MARKET), f"{path}: {value} is not checked"
+        checked += 1
+    assert checked > 60
+
+
+@WORKLOADS
+def test_every_part_is_missed(workload: Workload) -> None:
+    """A placement, a transfer, an option, a count or an assumption that is left out, or stands there twice."""
+    plan = plan_of(workload)
+    data = plan.to_data()
+    lists: list[Path] = [("best", "placements"), ("fell_out",), ("snapshot", "sources"), ("assumptions",)]
+    lists += [("best", "transfers")] if workload is CHAIN else [("alternatives",), ("comparison",)]
+    for path in lists:
+        items = at(data, path)
+        assert items
+        if path != ("assumptions",):
+            assert faults(with_value(plan, path, [*items, items[0]]), workload, MARKET), f"{path} twice"
+        if path not in {("alternatives",), ("comparison",)}:
+            assert faults(with_value(plan, path, []), workload, MARKET), f"no {path}"
+
+
+def test_an_option_in_the_wrong_place_is_noticed() -> None:
+    """The best and the next one exchanged: each is right in itself."""
+    data = plan_of(SINGLE).to_data()
+    data["best"], data["alternatives"][0] = data["alternatives"][0], data["best"]
+    found = faults(read_plan(json.dumps(data), file="plan.json"), SINGLE, MARKET)
+    assert any("is better than" in fault for fault in found)
+
+
+@pytest.mark.parametrize("limit", [{"budget_usd": 100.0}, {"deadline_hours": 2.0}])
+def test_a_plan_beyond_a_limit_is_noticed(limit: dict[str, Any]) -> None:
+    """A plan made without limits does not keep these."""
+    free = Workload("one", (TRAIN,))
+    limited = Workload("one", (TRAIN,), **limit)
+    plan = make_plan(free, MARKET, PlanRequest(NOW, "workload.yaml"))
+    assert any("do not keep the limits" in fault for fault in faults(plan, limited, MARKET))
+
+
+def test_a_machine_that_meets_no_requirement_is_noticed() -> None:
+    """The plan of another workload: its machine is an offer, and not one for this task."""
+    other = Workload("one", (Task("train", requirements=(Requirement(cloud="aws"),), estimate=Estimate(hours=4.0)),))
+    plan = make_plan(other, MARKET, PlanRequest(NOW, "workload.yaml"))
+    assert any("0 ways to run it" in fault for fault in faults(plan, Workload("one", (TRAIN,)), MARKET))

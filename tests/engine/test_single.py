@@ -1,0 +1,165 @@
+"""One task: the ranking of its candidates against sorting them by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.candidates import find_candidates
+from engine.infeasible import InfeasibleError
+from engine.plan import Option
+from engine.plan_single import plan_single
+from engine.planned import Planned
+from engine.problems.single import SingleProblem, best_of_each, rank, within_limits
+from engine.status import Status
+from engine.workload import AcceleratorRequest, Estimate, Objective, Requirement, Task, Workload
+from tests.kits.market import market, offer
+
+SCHEMA = pl.Schema(
+    {
+        "cloud": pl.String(),
+        "region": pl.String(),
+        "instance_type": pl.String(),
+        "purchase": pl.String(),
+        "requirement": pl.Int32(),
+        "cost_usd": pl.Float64(),
+        "hours": pl.Float64(),
+        "input_h": pl.Float64(),
+    }
+)
+NUMBERS = st.integers(0, 4).map(float)
+ROWS = st.lists(
+    st.tuples(
+        st.sampled_from(("aws", "gcp")),
+        st.sampled_from(("r1", "r2")),
+        st.sampled_from(("a", "b")),
+        st.sampled_from(("on_demand", "spot")),
+        st.integers(0, 2),
+        NUMBERS,
+        NUMBERS,
+        NUMBERS,
+    ),
+    max_size=12,
+)
+LIMITS = st.none() | st.integers(0, 8).map(float)
+
+
+@settings(max_examples=200, deadline=None)
+@given(ROWS, st.sampled_from(Objective), st.booleans(), LIMITS, LIMITS)
+def test_the_ranking_is_that_of_sorting_by_hand(
+    rows: list[tuple[Any, ...]], objective: Objective, ordered: bool, deadline_h: float | None, budget_usd: float | None
+) -> None:
+    """By preference, objective, the other measure and name, within the limits: zeros and ties included."""
+    problem = SingleProblem(pl.DataFrame(rows, SCHEMA, orient="row"), objective, ordered, deadline_h, budget_usd)
+
+    def key(row: tuple[Any, ...]) -> tuple[Any, ...]:
+        names, requirement, cost, finish = row[:4], row[4], row[5], row[6] + row[7]
+        both = (cost, finish) if objective is Objective.COST else (finish, cost)
+        return (requirement if ordered else 0, *both, *names, requirement)
+
+    kept = [
+        row
+        for row in rows
+        if (budget_usd is None or row[5] <= budget_usd) and (deadline_h is None or row[6] + row[7] <= deadline_h)
+    ]
+    ranked = rank(problem).rows()
+    assert [key(row) for row in ranked] == [key(row) for row in sorted(kept, key=key)]
+    first_of_kind = {(row[0], row[3]): key(row) for row in reversed(ranked)}
+    assert {(row[0], row[3]): key(row) for row in best_of_each(rank(problem)).rows()} == first_of_kind
+    assert best_of_each(rank(problem)).height == len(first_of_kind)
+
+
+def test_a_limit_is_kept_up_to_rounding() -> None:
+    """$0.1 * 3 is within a budget of $0.3, and three times a tenth of an hour within a deadline of 0.3 h."""
+    frame = pl.DataFrame([("aws", "r", "a", "spot", 0, 0.1 * 3, 0.1 + 0.2, 0.0)], SCHEMA, orient="row")
+    assert (
+        within_limits(SingleProblem(frame, Objective.COST, ordered=False, deadline_h=0.3, budget_usd=0.3)).height == 1
+    )
+    assert within_limits(
+        SingleProblem(frame, Objective.COST, ordered=False, deadline_h=0.2, budget_usd=None)
+    ).is_empty()
+
+
+GPUS = tuple(Requirement(accelerator=AcceleratorRequest(name, 1)) for name in ("H100", "A100", "T4"))
+OFFERS = (
+    offer("aws", "us-east-1", "p5", 8.0, accelerator="H100"),
+    offer("aws", "us-west-2", "p5", 9.0, accelerator="H100"),
+    offer("gcp", "us-central1", "a2", 4.0, accelerator="A100"),
+    offer("azure", "eastus", "nc", 1.0, accelerator="T4"),
+)
+HOURS = Estimate(hours={"H100": 1.0, "A100": 3.0, "T4": 10.0})
+
+
+def planned(top: int = 5, **fields: Any) -> Planned:
+    """The planned task: H100 for $8 or $9 in 1 h, A100 for $12 in 3 h, T4 for $10 in 10 h."""
+    task = Task("t", requirements=GPUS, estimate=HOURS)
+    workload = Workload("w", (task,), **fields)
+    return plan_single(workload, find_candidates(task, workload, market(OFFERS)), top)
+
+
+def kinds(options: Sequence[Option]) -> list[str]:
+    """The accelerators and regions of some options."""
+    return [f"{option.placements[0].accelerator}@{option.placements[0].region}" for option in options]
+
+
+def test_the_best_the_next_ones_and_the_best_of_each_cloud() -> None:
+    """Two of the four are ranked; the comparison has the best of each other cloud, ranked or not."""
+    result = planned(top=2)
+    assert kinds([result.best]) == ["H100@us-east-1"]
+    assert kinds(result.alternatives) == ["H100@us-west-2"]
+    assert kinds(result.comparison) == ["T4@eastus", "A100@us-central1"]
+    assert (result.proof.status, result.proof.objective, result.proof.bound) == (Status.OPTIMAL, 8.0, 8.0)
+
+
+def test_the_fastest_comes_first_for_time() -> None:
+    """The proof is then in hours."""
+    result = planned(objective=Objective.TIME, top=1)
+    assert result.alternatives == ()
+    assert (result.best.hours, result.proof.objective) == (1.0, 1.0)
+
+
+def test_an_order_of_alternatives_comes_before_price() -> None:
+    """Within the limits: a budget that no H100 keeps leaves nothing of it, and the next in the list is taken."""
+    first_t4 = Task("t", requirements=(GPUS[2], GPUS[0]), ordered=True, estimate=HOURS)
+    workload = Workload("w", (first_t4,))
+    result = plan_single(workload, find_candidates(first_t4, workload, market(OFFERS)), 3)
+    assert kinds([result.best, *result.alternatives]) == ["T4@eastus", "H100@us-east-1", "H100@us-west-2"]
+    late = Workload("w", (first_t4,), deadline_hours=5.0)
+    assert kinds([plan_single(late, find_candidates(first_t4, late, market(OFFERS)), 3).best]) == ["H100@us-east-1"]
+
+
+@pytest.mark.parametrize(
+    ("limits", "reasons"),
+    [
+        ({"deadline_hours": 0.5}, ("deadline 0.5 h: no plan takes less than 1 h",)),
+        ({"budget_usd": 0.5}, ("budget $0.5: no plan costs less than $8.00",)),
+        (
+            {"deadline_hours": 0.5, "budget_usd": 7.0},
+            (
+                "deadline 0.5 h: no plan takes less than 1 h",
+                "budget $7.00: no plan costs less than $8.00",
+            ),
+        ),
+    ],
+)
+def test_a_limit_that_no_candidate_keeps_is_named(limits: dict[str, Any], reasons: tuple[str, ...]) -> None:
+    """With what would do."""
+    with pytest.raises(InfeasibleError) as raised:
+        planned(**limits)
+    assert raised.value.reasons == reasons
+
+
+def test_limits_that_conflict_are_named_together() -> None:
+    """The fast machine is too dear and the cheap one too slow."""
+    task = Task("t", requirements=GPUS[1:], estimate=HOURS)
+    workload = Workload("w", (task,), deadline_hours=3.0, budget_usd=11.0)
+    with pytest.raises(InfeasibleError) as raised:
+        plan_single(workload, find_candidates(task, workload, market(OFFERS)), 5)
+    assert raised.value.reasons == (
+        "deadline 3 h and budget $11.00 conflict: within the deadline no plan costs less than $12.00",
+    )

@@ -1,0 +1,345 @@
+"""Whole plans, checked from outside: by an independent checker and by trying every choice."""
+
+from __future__ import annotations
+
+import math
+import random
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from catalog_data.schema import Purchase
+from catalog_data.snapshot import Snapshot
+from engine.infeasible import InfeasibleError, NoPlanInTimeError
+from engine.plan import Plan
+from engine.solve import PlanRequest, make_plan
+from engine.workload import AcceleratorRequest, Edge, Estimate, Objective, Range, Requirement, Residency, Task, Workload
+from tests.kits.market import NOW, Row, flat_rates, market, offer, region
+from tests.kits.plan_checker import best_figures, faults, figures_of_best, order_of
+from tests.kits.random_workloads import snapshots, workloads
+
+REQUEST = PlanRequest(NOW, "workload.yaml")
+PLACES = ("aws:us-east-1", "aws:eu-west-1", "gcp:us-central1")
+REGIONS = [
+    region("aws", "us-east-1"),
+    region("aws", "eu-west-1", "europe", "IE"),
+    region("gcp", "us-central1"),
+]
+OFFERS: list[Row] = [
+    *(offer("aws", name, "m5", price, zone=f"{name}a") for name, price in (("us-east-1", 0.38), ("eu-west-1", 0.43))),
+    *(offer("aws", name, "p5", price, accelerator="H100", count=8.0) for name, price in (("us-east-1", 55.0),)),
+    offer("aws", "eu-west-1", "p5", 21.0, accelerator="H100", count=8.0, purchase=Purchase.SPOT),
+    offer("gcp", "us-central1", "a3", 50.0, accelerator="H100", count=8.0),
+    offer("gcp", "us-central1", "n2", 0.5),
+]
+MARKET = market(OFFERS, regions=REGIONS, egress=flat_rates(0.09, PLACES))
+CPU = Requirement(vcpus=Range(4, exact=False))
+GPU = Requirement(accelerator=AcceleratorRequest("H100", 8))
+
+
+def chain(data_gb: float, **fields: object) -> Workload:
+    """Prepare, hand over the data, train for 10 h."""
+    tasks = (Task("prep", requirements=(CPU,)), Task("train", requirements=(GPU,), estimate=Estimate(hours=10.0)))
+    return Workload("w", tasks, (Edge("prep", "train", data_gb),), **fields)  # type: ignore[arg-type]
+
+
+def planned(workload: Workload, snapshot: Snapshot = MARKET) -> Plan:
+    """A plan in which the checker finds no fault."""
+    plan = make_plan(workload, snapshot, REQUEST)
+    assert faults(plan, workload, snapshot) == []
+    return plan
+
+
+def places(plan: Plan) -> list[str]:
+    """Where each task runs."""
+    return [f"{placement.cloud}/{placement.region}" for placement in plan.best.placements]
+
+
+def reasons(workload: Workload, snapshot: Snapshot = MARKET) -> tuple[str, ...]:
+    """Why there is no plan."""
+    with pytest.raises(InfeasibleError) as refused:
+        make_plan(workload, snapshot, REQUEST)
+    return refused.value.reasons
+
+
+@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(workloads(), snapshots())
+def test_every_plan_is_right_and_the_best(workload: Workload, snapshot: Snapshot) -> None:
+    """On random workloads and markets: no fault, the optimum of trying everything, no plan only if there is none."""
+    best = best_figures(workload, snapshot)
+    if best is None:
+        assert reasons(workload, snapshot)
+        return
+    figures = figures_of_best(planned(workload, snapshot), workload, snapshot)
+    assert order_of(workload, figures) == pytest.approx(order_of(workload, best), rel=1e-5)
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(workloads(most_tasks=3), snapshots())
+def test_the_order_of_the_rows_changes_nothing(workload: Workload, snapshot: Snapshot) -> None:
+    """The same plan, to the last byte, from the same snapshot in another order."""
+    rng = random.Random(7)
+    frames = {
+        name: frame.sample(fraction=1.0, shuffle=True, seed=rng.randrange(1000))
+        for name, frame in vars(snapshot).items()
+        if name not in {"info", "sources"}
+    }
+    assert answer(workload, replace(snapshot, **frames)) == answer(workload, snapshot)
+
+
+def answer(workload: Workload, snapshot: Snapshot) -> str | tuple[str, ...]:
+    """The plan's text, or why there is none."""
+    try:
+        return make_plan(workload, snapshot, REQUEST).to_json()
+    except InfeasibleError as error:
+        return error.reasons
+
+
+@pytest.mark.parametrize(
+    ("data_gb", "where"),
+    [
+        (0.0, ["aws/us-east-1", "gcp/us-central1"]),
+        (1.0, ["aws/us-east-1", "gcp/us-central1"]),
+        (2.0, ["gcp/us-central1", "gcp/us-central1"]),
+        (5_000.0, ["gcp/us-central1", "gcp/us-central1"]),
+    ],
+)
+def test_data_draws_tasks_together(data_gb: float, where: list[str]) -> None:
+    """12 cents saved on the first machine pay for one GB at 9 cents, not for two."""
+    assert places(planned(chain(data_gb))) == where
+
+
+def test_the_deadline_counts_the_transfer() -> None:
+    """With the data far away the cheapest plan is too late by the transfer; a dearer one keeps the deadline."""
+    near_only = replace(GPU, cloud="gcp")
+    tasks = (Task("prep", requirements=(CPU,)), Task("train", requirements=(near_only,), estimate=Estimate(hours=10.0)))
+    workload = Workload("w", tasks, (Edge("prep", "train", 1.0),))
+    transfer_h = 8 / 5 / 3600
+    assert places(planned(workload)) == ["aws/us-east-1", "gcp/us-central1"]
+    assert planned(workload).best.hours == pytest.approx(11 + transfer_h)
+    assert places(planned(replace(workload, deadline_hours=11.0))) == ["gcp/us-central1", "gcp/us-central1"]
+
+
+@pytest.mark.parametrize("objective", Objective)
+def test_the_best_plan_of_each_objective(objective: Objective) -> None:
+    """Spot in Ireland is cheapest where it may be bought; all plans that stay in one place are as fast."""
+    spot = replace(GPU, purchases=(Purchase.ON_DEMAND, Purchase.SPOT))
+    tasks = (Task("prep", requirements=(CPU,)), Task("train", requirements=(spot,), estimate=Estimate(hours=10.0)))
+    workload = Workload("w", tasks, (Edge("prep", "train", 50.0),), objective=objective)
+    plan = planned(workload)
+    assert places(plan) == ["aws/eu-west-1", "aws/eu-west-1"]
+    assert plan.best.cost_usd == pytest.approx(0.43 + 210.0)
+
+
+def test_an_order_of_alternatives_holds_in_a_dag() -> None:
+    """The preferred machine while the budget allows it; where it does not, the other one, not "infeasible"."""
+    ordered = (replace(GPU, cloud="aws"), replace(GPU, cloud="gcp"))
+    train = Task("train", requirements=ordered, ordered=True, estimate=Estimate(hours=10.0))
+    workload = Workload("w", (Task("prep", requirements=(CPU,)), train), (Edge("prep", "train", 1.0),))
+    assert places(planned(workload))[1] == "aws/us-east-1"
+    assert places(planned(replace(workload, budget_usd=520.0)))[1] == "gcp/us-central1"
+    assert reasons(replace(workload, budget_usd=100.0)) == ("budget $100.00: no plan costs less than $500.47",)
+
+
+def test_what_no_offer_has_is_named_for_each_alternative() -> None:
+    """With how far the offers came and what they have instead."""
+    requirements = tuple(Requirement(accelerator=AcceleratorRequest(name, n)) for name, n in (("H100", 3), ("A100", 8)))
+    one = offer("aws", "us-east-1", "p5.4xlarge", 6.9, accelerator="H100")
+    workload = Workload("w", (Task("train", requirements=requirements), Task("eval", requirements=(requirements[1],))))
+    assert reasons(workload, market([*OFFERS, one], regions=REGIONS)) == (
+        "train (alternative 1): no offer has 3 x H100 (4 offers come this far; they have 1 x H100, 8 x H100)",
+        "train (alternative 2): no offer has accelerator A100 (7 offers come this far; they have H100)",
+        "eval: no offer has accelerator A100 (7 offers come this far; they have H100)",
+    )
+
+
+@pytest.mark.parametrize(
+    ("requirement", "reason"),
+    [
+        (
+            replace(GPU, cloud="azure"),
+            "t: no offer has cloud azure (3 offers come this far; they have aws, gcp)",
+        ),
+        (
+            replace(GPU, region="us-central1", zone="us-central1-a"),
+            "t: no offer has zone us-central1-a (1 offer comes this far)",
+        ),
+        (
+            Requirement(vcpus=Range(64, exact=False)),
+            "t: no offer has 64+ vCPUs (3 offers come this far; they have 8)",
+        ),
+        (
+            Requirement(memory_gib=Range(7.5, exact=True)),
+            "t: no offer has 7.5 GiB of memory (3 offers come this far; they have 32)",
+        ),
+        (
+            Requirement(memory_gib_per_vcpu=6.5),
+            "t: no offer has 6.5 GiB of memory a vCPU (3 offers come this far; they have 4)",
+        ),
+        (
+            replace(CPU, arch="arm64"),
+            "t: no offer has CPU architecture arm64 (3 offers come this far; they have x86_64)",
+        ),
+        (
+            replace(CPU, purchases=(Purchase.SPOT,)),
+            "t: no offer has purchase spot (3 offers come this far; they have on_demand)",
+        ),
+        (
+            replace(CPU, max_hourly_cost=0.1),
+            "t: no offer has a price of at most $0.1/h (3 offers come this far; they have $0.38/h, $0.43/h, $0.5/h)",
+        ),
+    ],
+)
+def test_each_requirement_says_what_there_is_instead(requirement: Requirement, reason: str) -> None:
+    """In the words of the workload, with figures of the catalog."""
+    assert reasons(Workload("w", (Task("t", requirements=(requirement,)),))) == (reason,)
+
+
+def test_offers_that_only_lack_a_place_a_price_or_stock() -> None:
+    """Machines that would do, were they in the right place, there, or priced."""
+    cpu = Workload("w", (Task("t", requirements=(CPU,)),))
+    assert reasons(replace(cpu, residency=Residency(allow=("asia",))), market(OFFERS[:2])) == (
+        "t: no offer has a place in asia (2 offers come this far; they have aws/eu-west-1, aws/us-east-1)",
+    )
+    gone = market([row | {"available": False} for row in OFFERS], regions=REGIONS)
+    assert reasons(cpu, gone) == ("t: no offer has availability there now (3 offers come this far)",)
+    unpriced = market([row | {"price_usd_h": None} for row in OFFERS], regions=REGIONS)
+    assert reasons(cpu, unpriced) == ("t: no offer has a known price (3 offers come this far)",)
+    assert reasons(Workload("w", (Task("t", requirements=(GPU,)),)), market([])) == (
+        "t: no offer has accelerator H100",
+    )
+
+
+@pytest.mark.parametrize(
+    ("limits", "expected"),
+    [
+        ({"deadline_hours": 5.0}, ("deadline 5 h: no plan takes less than 11 h",)),
+        ({"budget_usd": 100.0}, ("budget $100.00: no plan costs less than $500.50",)),
+        (
+            {"deadline_hours": 5.0, "budget_usd": 100.0},
+            ("deadline 5 h: no plan takes less than 11 h", "budget $100.00: no plan costs less than $500.50"),
+        ),
+    ],
+)
+def test_a_limit_that_no_plan_keeps_is_named(limits: dict[str, float], expected: tuple[str, ...]) -> None:
+    """With what the least is, which is what to relax it to."""
+    assert reasons(chain(5_000.0, **limits)) == expected
+
+
+def test_limits_that_conflict_are_named_together() -> None:
+    """The cheap plan moves data and is late, the fast one stays and is dear: each limit can be kept alone."""
+    far = market(
+        [offer("aws", "us-east-1", "m5", 0.1), offer("gcp", "us-central1", "n2", 5.0), *OFFERS[4:5]],
+        regions=REGIONS,
+        egress=flat_rates(0.0001, PLACES),
+    )
+    workload = chain(5_000.0, deadline_hours=12.0, budget_usd=502.0)
+    assert reasons(workload, far) == (
+        "deadline 12 h and budget $502.00 conflict: within the deadline no plan costs less than $505.00",
+    )
+    planned(replace(workload, deadline_hours=None), far)
+    planned(replace(workload, budget_usd=None), far)
+
+
+def test_a_deadline_at_an_instant_is_counted_from_now() -> None:
+    """As hours, which the plan states; one that has passed is refused."""
+    at = replace(chain(1.0), deadline_at=NOW + timedelta(hours=12))
+    plan = make_plan(at, MARKET, REQUEST)
+    assert plan.limits.deadline_h == 12.0
+    assert faults(plan, replace(at, deadline_at=None, deadline_hours=12.0), MARKET) == []
+    assert reasons(replace(at, deadline_at=NOW - timedelta(minutes=90))) == ("the deadline passed 1.5 h ago",)
+
+
+def test_what_a_plan_takes_for_granted_is_said() -> None:
+    """Of the workload, the run times, the rates, the doubtful prices and the bills; each once."""
+    doubtful = [row | {"confidence": "low"} for row in OFFERS[5:]]
+    plan = planned(
+        replace(chain(2.0), assumptions=("the zone is UTC",)), market([*OFFERS[:5], *doubtful], regions=REGIONS)
+    )
+    assert plan.assumptions == (
+        "the zone is UTC",
+        "prep: the run time is not known; 1 h is assumed (say `estimate`)",
+        "prep -> train: the egress rate is not known and counted as free",
+        "prices are of machines and egress; disks, start-up time and minimum billing are not counted",
+    )
+    there = planned(
+        replace(chain(2.0), residency=Residency(allow=("gcp",))), market(doubtful + OFFERS[4:5], regions=REGIONS)
+    )
+    assert "prep: the price of n2 is of low confidence (prices, seen 2026-09-01)" in there.assumptions
+
+
+def test_an_unknown_throughput_is_said() -> None:
+    """The data is then taken to arrive at once."""
+    known = market(OFFERS, regions=REGIONS, egress=flat_rates(0.0, PLACES), throughput=[])
+    plan = planned(chain(500.0), known)
+    assert places(plan) == ["aws/us-east-1", "gcp/us-central1"]
+    assert "prep -> train: the throughput is not known and the data taken to arrive at once" in plan.assumptions
+
+
+@pytest.mark.parametrize("inputs", [{}, {"s3://data": 100.0}])
+def test_tiers_are_said_to_start_anew(inputs: dict[str, float]) -> None:
+    """Where egress is paid, be it between tasks or for inputs, and not where none is."""
+    train = Task("train", requirements=(replace(GPU, cloud="gcp"),), estimate=Estimate(hours=1.0), inputs=inputs)
+    told = "egress is billed from the first tier on, as if nothing else were sent this month"
+    assert (told in planned(Workload("w", (train,))).assumptions) is bool(inputs)
+
+
+def test_a_single_task_needs_no_solver() -> None:
+    """Loading one takes as long as all the rest: the module that knows it is not even imported."""
+    program = (
+        "import sys; from engine.solve import make_plan;"
+        "assert not {'pulp', 'highspy', 'engine.ilp'} & set(sys.modules), sorted(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_of_a_tie_the_same_plan_every_time() -> None:
+    """Equal offers everywhere: the answer does not depend on chance."""
+    offers = [offer(cloud, f"r{n}", "m", 1.0) for cloud in ("aws", "gcp") for n in range(5)]
+    names = [f"{row['cloud']}:{row['region']}" for row in offers]
+    known = market(offers, egress=flat_rates(0.05, names))
+    tasks = tuple(Task(f"t{n}", requirements=(CPU,)) for n in range(4))
+    workload = Workload("w", tasks, tuple(Edge(f"t{n}", f"t{n + 1}", 10.0) for n in range(3)))
+    texts = {planned(workload, known).to_json() for _ in range(3)}
+    assert len(texts) == 1
+    assert len({place for text in texts for place in places(planned(workload, known))}) == 1
+
+
+def test_at_a_time_limit_the_plan_says_what_is_proven() -> None:
+    """A plan of twenty tangled tasks in a hundredth of a second: feasible, with a bound and a gap, or proven."""
+    rng = random.Random(5)
+    offers = [
+        offer("aws", f"r{place}", f"{model}", rng.uniform(0.5, 9.0), accelerator=model)
+        for place in range(15)
+        for model in ("H100", "A100", "T4")
+    ]
+    known = market(offers, egress=flat_rates(0.01, [f"aws:r{place}" for place in range(15)]))
+    any_of = tuple(Requirement(accelerator=AcceleratorRequest(name, 1)) for name in ("H100", "A100", "T4"))
+    hours = Estimate(hours={"H100": 1.0, "A100": 2.0, "T4": 5.0})
+    tasks = tuple(Task(f"t{n}", requirements=any_of, estimate=hours) for n in range(20))
+    edges = tuple(Edge(f"t{a}", f"t{b}", rng.uniform(1, 99)) for b in range(20) for a in range(b) if rng.random() < 0.2)
+    workload = Workload("w", tasks, edges, deadline_hours=16.0)
+    plan = make_plan(workload, known, replace(REQUEST, time_limit_s=0.01))
+    assert faults(plan, workload, known) == []
+    assert plan.proof.bound is not None
+    assert math.isfinite(plan.proof.bound)
+    assert plan.proof.bound <= plan.proof.objective
+
+
+def test_at_a_time_limit_without_a_plan_that_is_said() -> None:
+    """Three tasks on cheap, fast or middling machines, limits that only a mixture keeps, and no time to find it."""
+    machines = {"T4": (0.1, 10.0), "H100": (10.0, 1.0), "A100": (1.0, 6.0), "L4": (0.97, 6.1), "V100": (1.04, 5.9)}
+    known = market([offer("aws", "us-east-1", name, price, accelerator=name) for name, (price, _) in machines.items()])
+    any_of = tuple(Requirement(accelerator=AcceleratorRequest(name, 1)) for name in machines)
+    hours = Estimate(hours={name: run for name, (_, run) in machines.items()})
+    tasks = tuple(Task(f"t{number}", requirements=any_of, estimate=hours) for number in range(3))
+    workload = Workload(
+        "w", tasks, (Edge("t0", "t1", 0.0), Edge("t1", "t2", 0.0)), deadline_hours=18.0, budget_usd=18.0
+    )
+    with pytest.raises(NoPlanInTimeError, match="no plan was found within 0 s"):
+        make_plan(workload, known, replace(REQUEST, time_limit_s=0.0))
+    assert planned(workload, known).best.hours <= 18.0
