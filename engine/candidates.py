@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Final
 
 import polars as pl
@@ -68,13 +69,14 @@ def find_candidates(task: Task, workload: Workload, snapshot: Snapshot) -> Candi
         first_failing(checks_of_one).alias(f"stage_{number}") for number, checks_of_one in enumerate(checks)
     )
     met = _met(judged, checks)
-    priced, assumptions = _price(_merge_zones(met), task, snapshot)
+    priced, assumed = _price(_merge_zones(met), task, snapshot)
+    assumed_hardware = dict.fromkeys(f"{task.name}: {line}" for _, line in effective if line)
     return Candidates(
         task=task,
         frame=_with_interruptions(priced, snapshot),
         fell_out=_fell_out(judged, checks),
         unmet=_unmet(judged, checks) if met.is_empty() else (),
-        assumptions=(*dict.fromkeys(f"{task.name}: {line}" for _, line in effective if line), *assumptions),
+        assumptions=(*assumed_hardware, *assumed, *_uncounted_outputs(task, workload)),
     )
 
 
@@ -113,14 +115,19 @@ def _unmet_of(judged: pl.DataFrame, number: int, checks: Sequence[Check]) -> Unm
         return Unmet(number, next(check.wanted for check in checks if check.wanted), 0, ())
     check = checks[furthest]
     last = judged.filter(stage == furthest)
-    seen = () if check.seen is None else _examples(last.select(check.seen.alias("seen"))["seen"], check.shown)
+    seen = () if check.seen is None else _examples(last.select(check.seen.alias("seen"))["seen"], check)
     return Unmet(number, check.wanted, last.height, seen)
 
 
-def _examples(values: pl.Series, shown: str) -> tuple[str, ...]:
+def _examples(values: pl.Series, check: Check) -> tuple[str, ...]:
     distinct = values.drop_nulls().unique().sort()
-    examples = [shown.format(value) for value in distinct.head(SEEN_AT_MOST)]
-    return (*examples, "...") if distinct.len() > SEEN_AT_MOST else tuple(examples)
+    shown = (
+        get_close_matches(check.near, distinct, n=SEEN_AT_MOST, cutoff=0.0)
+        if check.near
+        else distinct.head(SEEN_AT_MOST)
+    )
+    examples = tuple(check.shown.format(value) for value in shown)
+    return (*examples, "...") if distinct.len() > SEEN_AT_MOST else examples
 
 
 def _merge_zones(met: pl.DataFrame) -> pl.DataFrame:
@@ -150,7 +157,7 @@ def _price(met: pl.DataFrame, task: Task, snapshot: Snapshot) -> tuple[pl.DataFr
     # machines * $/h * h = $
     compute_usd = task.num_nodes * pl.col("price_usd_h") * pl.col("hours")
     priced = with_inputs.with_columns((compute_usd + pl.col("input_usd")).alias("cost_usd"))
-    return priced, (*assumed_hours, *assumed_inputs, *_uncounted_outputs(task))
+    return priced, (*assumed_hours, *assumed_inputs)
 
 
 def _hours(met: pl.DataFrame, task: Task) -> tuple[pl.DataFrame, tuple[str, ...]]:
@@ -210,8 +217,10 @@ def _add_input(frame: pl.DataFrame, cloud: str, moved: pl.DataFrame) -> tuple[pl
     return added.drop("egress_usd", "transfer_h"), unknown["place"].n_unique()
 
 
-def _uncounted_outputs(task: Task) -> list[str]:
-    """Writing to a bucket is not in a plan's cost: where the bucket lies is known only when it is made."""
+def _uncounted_outputs(task: Task, workload: Workload) -> list[str]:
+    """What is written for nobody in the workload: where the bucket lies is known only when it is made."""
+    if any(edge.source == task.name for edge in workload.edges):
+        return []
     return [
         f"{task.name}: writing {data_gb:g} GB to {url} is taken to be free"
         for url, data_gb in task.outputs.items()

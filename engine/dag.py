@@ -95,8 +95,9 @@ class DagProblem:
     @property
     def places(self) -> int:
         """How many places there are: their numbers are below this."""
-        highest = max(int(task.place.max(initial=0)) for task in self.tasks)
-        return len(self.edges[0].egress_usd) if self.edges else 1 + highest
+        if self.edges:
+            return len(self.edges[0].egress_usd)
+        return 1 + max(int(task.place.max(initial=0)) for task in self.tasks)
 
     def limit(self, measure: Measure) -> float:
         """The most that the user allows of a measure."""

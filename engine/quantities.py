@@ -36,8 +36,6 @@ _HOURS: Final[Mapping[str, float]] = {
     )
     for name in names.split()
 }
-_TOLERANCE: Final = 1e-9
-"""How far a figure may fall short of another, relative to it, by rounding alone."""
 
 
 @dataclass(frozen=True)
@@ -46,16 +44,6 @@ class Range:
 
     low: float | None = None
     exact: bool = False
-
-    def admits(self, value: float | None) -> bool:
-        """Whether `value` is what is asked for; a value that is not known is not, unless nothing is asked."""
-        if self.low is None:
-            return True
-        if value is None:
-            return False
-        if self.exact:
-            return math.isclose(value, self.low, rel_tol=_TOLERANCE)
-        return value >= self.low * (1 - _TOLERANCE)
 
     def __str__(self) -> str:
         if self.low is None:

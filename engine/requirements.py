@@ -28,7 +28,7 @@ class Check:
 
     `fell_out` says what is wrong with an offer that does not; `wanted` follows "no offer has", and is empty where
     nothing is; `passes` is true, false or (as false) null; `seen` is what offers have instead, to be `shown` (a format)
-    where none passes.
+    where none passes, the names closest to `near` first.
     """
 
     fell_out: str
@@ -36,6 +36,7 @@ class Check:
     passes: pl.Expr
     seen: pl.Expr | None = None
     shown: str = "{}"
+    near: str = ""
 
 
 def with_defaults(requirement: Requirement) -> tuple[Requirement, str | None]:
@@ -88,7 +89,8 @@ def checks_of(requirement: Requirement, residency: Residency | None) -> tuple[Ch
 def _equals(fell_out: str, column: str, wanted: str | None) -> Check:
     if wanted is None:
         return Check(fell_out, "", ALWAYS)
-    return Check(fell_out, f"{column.replace('_', ' ')} {wanted}", pl.col(column) == wanted, pl.col(column))
+    title = f"{column.replace('_', ' ')} {wanted}"
+    return Check(fell_out, title, pl.col(column) == wanted, pl.col(column), near=wanted)
 
 
 def _accelerator_checks(requirement: Requirement) -> tuple[Check, Check]:
@@ -99,7 +101,7 @@ def _accelerator_checks(requirement: Requirement) -> tuple[Check, Check]:
         return Check(another, "", ALWAYS), Check(number, "", ALWAYS)
     if request is None:
         # A machine with accelerators that nobody asked for is a surprise, unless its type was named.
-        unasked = "has accelerators that were not asked for"
+        unasked = "with accelerators that were not asked for"
         return Check(unasked, "a machine without accelerators", column.is_null(), column), Check(number, "", ALWAYS)
     return (
         Check(another, f"accelerator {request.name}", column == request.name, column),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -88,11 +87,7 @@ def _written(
         objective=workload.objective,
         limits=Limits(deadline_h=workload.deadline_hours, budget_usd=workload.budget_usd),
         proof=ProofShown(
-            status=proof.status,
-            objective=proof.objective,
-            bound=_finite(proof.bound),
-            gap=_finite(proof.gap),
-            method=proof.method,
+            status=proof.status, objective=proof.objective, bound=proof.bound, gap=proof.gap, method=proof.method
         ),
         best=planned.best,
         alternatives=planned.alternatives,
@@ -100,7 +95,7 @@ def _written(
         candidates=sum(candidates.frame.height for candidates in found),
         assumptions=(
             *workload.assumptions,
-            *(line for candidates in found for line in candidates.assumptions),
+            *_assumed_of_tasks(found),
             *planned.assumptions,
             *_assumed_prices(planned.best),
         ),
@@ -112,9 +107,13 @@ def _written(
     )
 
 
-def _finite(figure: float) -> float | None:
-    """A figure, or None where nothing is proven."""
-    return figure if math.isfinite(figure) else None
+def _assumed_of_tasks(found: Sequence[Candidates]) -> list[str]:
+    """What was assumed of the candidates; what holds for several tasks is said once."""
+    tasks: dict[str, list[str]] = {}
+    for candidates in found:
+        for line in candidates.assumptions:
+            tasks.setdefault(line.removeprefix(f"{candidates.task.name}: "), []).append(candidates.task.name)
+    return [f"{', '.join(names)}: {line}" for line, names in tasks.items()]
 
 
 def _assumed_prices(best: Option) -> list[str]:

@@ -13,7 +13,7 @@ import pytest
 from catalog_data.schema import Purchase
 from catalog_data.snapshot import Snapshot
 from engine.candidates import Candidates, find_candidates
-from engine.workload import AcceleratorRequest, Estimate, Range, Requirement, Residency, Task, Workload
+from engine.workload import AcceleratorRequest, Edge, Estimate, Range, Requirement, Residency, Task, Workload
 from tests.kits.market import SEEN, Row, default_links, flat_rates, market, offer, region, risk, tiers
 
 H100 = Requirement(accelerator=AcceleratorRequest("H100", 8))
@@ -34,7 +34,7 @@ def found(
 @pytest.mark.parametrize(
     ("asked", "columns", "reason"),
     [
-        (CPU, {"accelerator": "T4", "accelerator_count": 1.0}, "has accelerators that were not asked for"),
+        (CPU, {"accelerator": "T4", "accelerator_count": 1.0}, "with accelerators that were not asked for"),
         (H100, {"accelerator": "A100", "accelerator_count": 8.0}, "another accelerator"),
         (H100, {}, "another accelerator"),
         (H100, {"accelerator": "H100", "accelerator_count": 4.0}, "another number of accelerators"),
@@ -217,10 +217,12 @@ def test_what_is_not_known_of_inputs_is_said() -> None:
     )
 
 
-def test_outputs_are_not_counted_and_that_is_said() -> None:
-    """Where a bucket will lie is not known before it is made."""
+def test_outputs_that_leave_the_workload_are_not_counted_and_that_is_said() -> None:
+    """Where a bucket will lie is not known before it is made. What another task takes is counted with its edge."""
     task = Task("t", requirements=(H100,), outputs={"s3://out": 5.0, "s3://empty": 0.0}, estimate=Estimate(hours=1.0))
     assert found(task, [P5]).assumptions == ("t: writing 5 GB to s3://out is taken to be free",)
+    handed_on = Workload("w", (task, Task("u")), (Edge("t", "u", 5.0),))
+    assert find_candidates(task, handed_on, market([P5])).assumptions == ()
 
 
 def test_only_spot_offers_have_a_band_of_interruptions() -> None:
@@ -286,7 +288,9 @@ def test_what_there_is_instead_is_shown_in_order() -> None:
     assert found(Task("t", requirements=(H100,)), counts).unmet[0].seen == ("1 x H100", "2 x H100", "16 x H100")
     regions = [offer("aws", f"r{number}", "m5", 0.4) for number in range(10)]
     seen = found(Task("t", requirements=(Requirement(region="nowhere"),)), regions).unmet[0].seen
-    assert seen == (*(f"r{number}" for number in range(8)), "...")
+    assert (len(seen), seen[-1]) == (9, "...")
+    near = found(Task("t", requirements=(Requirement(region="r44"),)), regions).unmet[0].seen
+    assert near[0] == "r4"
 
 
 def test_the_schema_of_an_empty_frame_is_that_of_a_full_one() -> None:

@@ -169,6 +169,17 @@ def test_pruning_compares_places_by_the_worst_that_can_happen() -> None:
     assert list(kept[0]) == [0, 1]
 
 
+def test_a_faster_transfer_is_no_credit_where_the_task_waits_for_something_else() -> None:
+    """Inputs come after 5 h, so that data which is there after 1 h does not make up for a run of 4 h."""
+    near, far = (0, 1, 1), (0, 4, 2)
+    tasks = (task("a", [(0, 0, 0)]), task("b", [near, far], ready_h=[5, 5]))
+    transfer_h = [[0, 5, 1], [5, 0, 0], [1, 0, 0]]
+    problem = DagProblem(tasks, (edge(0, 1, [[0] * 3] * 3, transfer_h),), Objective.TIME)
+    _, kept = prune(problem)
+    assert list(kept[1]) == [0, 1]
+    assert solve(problem).objective == 6.0
+
+
 def test_a_choice_in_other_numbers() -> None:
     """An empty choice is that of no plan."""
     kept = [np.array([3, 5]), np.array([0, 7])]

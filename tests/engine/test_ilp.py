@@ -175,8 +175,7 @@ def test_at_a_time_limit_the_gap_is_true() -> None:
     model, uneven = market_split(1, slack=True)
     solved = model.solve(uneven, time_limit_s=0.3)
     assert solved.status is Status.FEASIBLE
-    assert solved.bound <= solved.objective
-    assert solved.objective > 0
+    assert 0 <= solved.bound < solved.objective, "an uneven split, and no proof that none is even"
     assert solved.gap == pytest.approx((solved.objective - solved.bound) / solved.objective)
     assert solved.objective == pytest.approx(sum(solved.values[variable] for variable in uneven))
 

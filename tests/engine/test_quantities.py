@@ -147,17 +147,6 @@ def test_long_texts_are_refused_quickly() -> None:
             parse("1h" * 50_000 + "!")
 
 
-def test_what_a_range_admits() -> None:
-    """Exactly is exactly, at least is at least, and an unknown figure satisfies nothing but the absence of a wish."""
-    assert exactly(4).admits(4.0)
-    assert not exactly(4).admits(8.0)
-    assert Range(4).admits(8.0)
-    assert not Range(4).admits(3.9)
-    assert not Range(4).admits(None)
-    assert Range().admits(None)
-    assert Range(15.9999999999).admits(15.9999999998)
-
-
 def test_a_range_reads_as_it_is_written() -> None:
     """A range shows itself in the user's own notation."""
     assert [str(each) for each in (exactly(4), Range(0.5), Range())] == ["4", "0.5+", "any"]
