@@ -124,8 +124,11 @@ def planned(workload: Workload, file: Path, as_of: datetime | str | None, top: i
     request = PlanRequest(created_at=datetime.now(UTC), file=str(file), top=top, time_limit_s=time_limit_s)
     with opened_catalog() as catalog:
         snapshot = _snapshot_for(catalog, workload, as_of)
-    if snapshot.offers.is_empty() and not _accelerators(workload):
-        raise CommandError("the catalog holds no offers", hint="run `skybroker catalog refresh`")
+        if snapshot.offers.is_empty() and catalog.offers(snapshot.info).is_empty():
+            raise CommandError(
+                f"the catalog {catalog.path} holds no offers",
+                hint="move it away and the next command starts from the embedded catalog",
+            )
     try:
         if len(workload.tasks) == 1:
             return make_plan(workload, snapshot, request)

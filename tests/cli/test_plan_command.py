@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import yaml
 
+from catalog_data.schema import OFFERS
+from catalog_data.store import publish
 from engine.plan import read_plan
 from tests.kits.program import EXAMPLES, Run, Write
 
@@ -208,3 +211,18 @@ def test_the_sample_tasks_of_others_are_planned_or_answered(
                 assert "no offer has" in done.err or "holds no offer with" in done.err
             else:
                 assert json.loads(done.out)["proof"]["status"] == "optimal"
+
+
+@pytest.mark.parametrize("text", [EIGHT_H100, "resources: {cpus: 4+}\n"])
+def test_an_empty_catalog_is_an_error_of_the_catalog(
+    skybroker: Run, workload: Write, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str
+) -> None:
+    """Not of the workload: no requirement would be met by it."""
+    file, catalog = tmp_path / "offers.parquet", tmp_path / "catalog.duckdb"
+    OFFERS.empty().write_parquet(file)
+    publish(catalog, {"offers": file}, published_at=datetime(2026, 1, 1, tzinfo=UTC), note="nothing")
+    monkeypatch.setenv("SKYBROKER_CATALOG", str(catalog))
+    done = skybroker("plan", workload(text))
+    assert done.code == 1
+    assert "holds no offers" in done.err
+    assert skybroker("catalog", "offers").code == 0
