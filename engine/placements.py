@@ -11,12 +11,13 @@ from engine.workload import Task
 
 
 def placement_of(task: Task, candidate: Mapping[str, Any], start_h: float) -> Placement:
-    """The placement that a candidate (a row of candidates.Candidates.frame) makes."""
+    """The placement that a candidate makes: a row of candidates.Candidates.frame, or of single.merge_regions."""
     return Placement(
         task=task.name,
         num_nodes=task.num_nodes,
         cloud=candidate["cloud"],
         region=candidate["region"],
+        also_in=tuple(candidate.get("also_in", ())),
         zones=tuple(candidate["zones"]),
         instance_type=candidate["instance_type"],
         purchase=Purchase(candidate["purchase"]),
@@ -27,6 +28,8 @@ def placement_of(task: Task, candidate: Mapping[str, Any], start_h: float) -> Pl
         price_usd_h=candidate["price_usd_h"],
         start_h=start_h,
         hours=candidate["hours"],
+        input_h=candidate["input_h"],
+        input_usd=candidate["input_usd"],
         cost_usd=candidate["cost_usd"],
         available=candidate["available"],
         interruption_low=candidate["interruption_low"],

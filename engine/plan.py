@@ -91,6 +91,8 @@ class Placement:
     num_nodes: int
     cloud: str
     region: str
+    also_in: tuple[str, ...]
+    """The other regions of the cloud that offer the same for the same."""
     zones: tuple[str, ...]
     instance_type: str
     purchase: Purchase
@@ -102,8 +104,11 @@ class Placement:
     """Of one node."""
     start_h: float
     hours: float
+    input_h: float
+    """Until the task's inputs from outside the workload have arrived."""
+    input_usd: float
     cost_usd: float
-    """All nodes for `hours`, and bringing the inputs in."""
+    """All nodes for `hours`, and `input_usd`."""
     available: bool | None
     """Whether it was seen to be offered there; None where nobody has looked."""
     interruption_low: float | None

@@ -13,7 +13,7 @@ from engine.infeasible import InfeasibleError, limits_lines
 from engine.placements import placement_of
 from engine.plan import Option
 from engine.planned import Planned
-from engine.problems.single import SingleProblem, best_of_each, finish_h, rank, within_limits
+from engine.problems.single import SingleProblem, best_of_each, finish_h, merge_regions, rank, within_limits
 from engine.status import Proof, Status
 from engine.workload import Objective, Workload
 
@@ -31,7 +31,7 @@ def plan_single(workload: Workload, candidates: Candidates, top: int) -> Planned
         deadline_h=workload.deadline_hours,
         budget_usd=workload.budget_usd,
     )
-    ranked = rank(problem)
+    ranked = merge_regions(rank(problem))
     if ranked.is_empty():
         raise InfeasibleError(_limits(problem))
     best, *alternatives = _options(candidates, ranked.head(top))

@@ -50,6 +50,14 @@ def rank(problem: SingleProblem) -> pl.DataFrame:
     return within_limits(problem).sort([*first, *keys, *TIE_BREAKERS])
 
 
+def merge_regions(ranked: pl.DataFrame) -> pl.DataFrame:
+    """One row for what several regions of a cloud offer alike, in the same order; the others are its `also_in`."""
+    alike = ["cloud", "instance_type", "purchase", "price_usd_h", "hours", "input_h", "cost_usd", "requirement"]
+    rest = [name for name in ranked.columns if name not in alike]
+    also_in = pl.col("region").slice(1).unique(maintain_order=True).alias("also_in")
+    return ranked.group_by(alike, maintain_order=True).agg(pl.col(rest).first(), also_in)
+
+
 def best_of_each(ranked: pl.DataFrame) -> pl.DataFrame:
     """The best candidate of every (cloud, purchase), best first."""
     return ranked.unique(["cloud", "purchase"], keep="first", maintain_order=True)
