@@ -12,6 +12,9 @@ CatalogError
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 
 class CatalogError(Exception):
     """Something about the catalog; `hint` says what the user can do."""
@@ -47,3 +50,14 @@ class UnknownSnapshotError(CatalogError):
 
 class BatchError(CatalogError):
     """Rows are not of the table that they are for: columns, types, missing values or repeated keys."""
+
+
+def unreadable(path: Path, why: str) -> CatalogDamagedError:
+    """The error of a file that cannot be read as a catalog, with the way out that fits it."""
+    if os.path.isdir(path):  # noqa: PTH112 (answers for names that are too long, too)
+        hint = "that is a folder: name a file with SKYBROKER_CATALOG"
+    elif os.access(path, os.F_OK) and not os.access(path, os.R_OK):
+        hint = "its permissions forbid it: chmod u+r, or name another file with SKYBROKER_CATALOG"
+    else:
+        hint = f"move it away (mv {path} {path}.damaged) and the next command starts from the embedded catalog"
+    return CatalogDamagedError(f"the catalog {path} cannot be read: {why}", hint)

@@ -24,11 +24,11 @@ import polars as pl
 from catalog_data.atomic import drafted, put_in_place, writing_alone
 from catalog_data.errors import (
     BatchError,
-    CatalogDamagedError,
     CatalogMissingError,
     CatalogTooNewError,
     CatalogUnwritableError,
     UnknownSnapshotError,
+    unreadable,
 )
 from catalog_data.schema import (
     EGRESS,
@@ -100,7 +100,7 @@ class Catalog:
             connection.execute(f"ATTACH {_literal(str(path.absolute()))} AS live (TYPE duckdb, READ_ONLY); USE live")
             row = connection.execute("SELECT max(format::INTEGER) FROM meta").fetchone()
             if row is None or row[0] is None:
-                raise _damaged(path, "it holds no format number")
+                raise unreadable(path, "it holds no format number")
             if row[0] > FORMAT:
                 raise CatalogTooNewError(
                     f"the catalog {path} has format {row[0]}, this version reads up to {FORMAT}", "upgrade skybroker"
@@ -118,7 +118,7 @@ class Catalog:
         """All snapshots, oldest first; there is always one."""
         rows = self._rows("SELECT seq, id, published_at, note FROM snapshots ORDER BY seq")
         if not rows:
-            raise _damaged(self.path, "it holds no snapshot")
+            raise unreadable(self.path, "it holds no snapshot")
         return [SnapshotInfo(seq, name, at.replace(tzinfo=UTC), note) for seq, name, at, note in rows]
 
     def resolve(self, at: datetime | str | None = None) -> SnapshotInfo:
@@ -448,20 +448,15 @@ def _names(columns: Sequence[str]) -> str:
     return ", ".join(f'"{name}"' for name in columns)
 
 
-def _damaged(path: Path, why: str) -> CatalogDamagedError:
-    return CatalogDamagedError(
-        f"the catalog {path} cannot be read: {why}",
-        f"move it away (mv {path} {path}.damaged) and the next command starts from the embedded catalog",
-    )
-
-
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
     """Errors while reading, as ours: the file is unreadable, or not what we wrote."""
     try:
         yield
     except (OSError, duckdb.Error, pl.exceptions.PolarsError) as error:
-        raise _damaged(path, _reason(error)) from error
+        raise unreadable(path, _reason(error)) from error
+    except RuntimeError as error:
+        raise _interrupted(error) from error
 
 
 @contextmanager
@@ -484,6 +479,13 @@ def _writing(path: Path) -> Iterator[None]:
             f"the catalog {path} could not be written: {_reason(error)}",
             "free some space or choose another place with SKYBROKER_CATALOG; what was there is untouched",
         ) from error
+    except RuntimeError as error:
+        raise _interrupted(error) from error
+
+
+def _interrupted(error: RuntimeError) -> BaseException:
+    """DuckDB answers Ctrl-C with a plain RuntimeError, and no other fault with one."""
+    return KeyboardInterrupt() if type(error) is RuntimeError else error
 
 
 def _require_readable(path: Path) -> None:

@@ -79,6 +79,7 @@ def examined() -> Findings:
         with opened_catalog() as catalog:
             snapshot = catalog.resolve()
             sources = catalog.sources(snapshot)
+            catalog.verify()
     except CommandError as error:
         faults += [f"{line} ({error.hint})" if error.hint else line for line in error.lines]
     path = catalog_path()

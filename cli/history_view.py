@@ -74,12 +74,13 @@ def print_snapshots(snapshots: Snapshots) -> None:
 
 def offer_history(parts: Sequence[str]) -> Rows:
     """Every price of the offers that the words name: cloud, instance type, region, zone; a purchase anywhere."""
-    purchases = tuple(part for part in parts if part in set(Purchase))
-    names = [part for part in parts if part not in purchases]
+    ways = {part: part.lower().replace("-", "_") for part in parts}
+    purchases = tuple(way for way in ways.values() if way in set(Purchase))
+    names = [part for part in parts if ways[part] not in purchases]
     if not 2 <= len(names) < OFFER_PARTS_AT_MOST:
         raise CommandError(
             "an offer is CLOUD INSTANCE [REGION [ZONE]] [PURCHASE]",
-            hint="for example: skybroker catalog history aws p5.48xlarge us-east-1 spot",
+            hint="for example: skybroker catalog history aws g6.xlarge us-east-1 spot",
             code=ExitCode.USAGE,
         )
     try:

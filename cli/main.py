@@ -6,6 +6,7 @@ import gc
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Final, NoReturn
 
 import typer
@@ -13,6 +14,7 @@ import typer
 from cli.commands import catalog, plan, schema, show
 from cli.errors import CommandError, ReaderGoneError
 from cli.exit_codes import ExitCode
+from cli.talk import say
 
 GC_THRESHOLD: Final = 100_000
 
@@ -50,6 +52,9 @@ def main() -> NoReturn:
     """The program's entry: run it on the command line's arguments and end the process with its exit code."""
     # Most of what a short run allocates lives to its end: looking for garbage in it costs more than it frees.
     gc.set_threshold(GC_THRESHOLD)
+    # A stream that the caller has closed takes what is written to it all the same.
+    sys.stdout = sys.stdout or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 (open to the end)
+    sys.stderr = sys.stderr or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
     code = run(sys.argv[1:])
     sys.stderr.flush()
     # All is written and closed; taking DuckDB, Polars and 1,000 modules down would cost a tenth of the run.
@@ -64,7 +69,8 @@ def run(arguments: list[str]) -> int:
     except typer.TyperException as error:
         # Without a message it was the help that a group prints when no command is named.
         message = error.format_message()
-        return _complain([message], "see `skybroker --help`", ExitCode.USAGE) if message else ExitCode.USAGE
+        command = getattr(getattr(error, "ctx", None), "command_path", "skybroker")
+        return _complain([message], f"see `{command} --help`", ExitCode.USAGE) if message else ExitCode.USAGE
     except CommandError as error:
         return _complain(error.lines, error.hint, error.code)
     except (KeyboardInterrupt, typer.Abort):
@@ -85,7 +91,7 @@ def run(arguments: list[str]) -> int:
 
 def _complain(lines: Sequence[str], hint: str, code: ExitCode) -> ExitCode:
     for line in lines:
-        typer.echo(f"error: {line}", err=True)
+        say(f"error: {line}")
     if hint:
-        typer.echo(f"hint: {hint}", err=True)
+        say(f"hint: {hint}")
     return code

@@ -17,7 +17,9 @@ class ObjectiveChoice(StrEnum):
     TIME = "time"
 
 
-Output: TypeAlias = Annotated[Format, typer.Option("--output", help="table for people, json or yaml for programs.")]
+Output: TypeAlias = Annotated[
+    Format, typer.Option("--output", help="A table for people, or JSON or YAML for programs.")
+]
 AsOf: TypeAlias = Annotated[
     str | None,
     typer.Option(metavar="T", help="Answer from what was known then: an instant, a day (its end), a snapshot's id."),

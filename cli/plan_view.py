@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from datetime import UTC, datetime
-from itertools import groupby
+from datetime import datetime
 from typing import Final
 
 from catalog_data.schema import Confidence, Purchase
@@ -13,33 +11,12 @@ from cli.printer import Column, print_lines, print_table
 from engine.plan import Option, Placement, Plan
 from engine.status import Status
 
-LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 HOURS_A_DAY: Final = 24
 DAYS_A_MONTH: Final = 30.44
 DAYS_A_YEAR: Final = 365.25
 
-OPTION_COLUMNS: Final = (
-    Column("", rank=0),
-    Column("CLOUD/REGION"),
-    Column("INSTANCE"),
-    Column("NODES", right=True, rank=3),
-    Column("vCPUs", right=True, rank=6),
-    Column("MEM GiB", right=True, rank=7),
-    Column("ACCELERATORS", rank=1),
-    Column("BUY"),
-    Column("OFFERED", rank=9),
-    Column("KEEP/MONTH", right=True, rank=4),
-    Column("PRICE AGE", right=True, rank=5),
-    Column("$/h", right=True),
-    Column("HOURS", right=True, rank=2),
-    Column("TOTAL $", right=True),
-)
-PLACEMENT_COLUMNS: Final = (
-    Column("TASK"),
-    *OPTION_COLUMNS[1:12],
-    Column("START h", right=True, rank=8),
-    *OPTION_COLUMNS[12:],
-)
+OLD_DAYS: Final = 365
+"""A price seen longer ago is marked as doubtful."""
 SHORT_PURCHASE: Final = {Purchase.ON_DEMAND: "on-demand"}
 
 
@@ -50,101 +27,133 @@ def print_plan(plan: Plan) -> None:
         _print_options(plan)
     else:
         _print_placements(plan)
+    _print_data(plan)
     print_lines("", *_notes(plan))
 
 
 def _headline(plan: Plan) -> str:
     best = plan.best
-    proven = "proven best" if plan.proof.status is Status.OPTIMAL else f"within {plan.proof.gap or 0:.1%} of the best"
+    about = "about " if any(_doubtful(placement, plan.created_at) for placement in best.placements) else ""
+    gap = "?" if plan.proof.gap is None else f"{plan.proof.gap:.1%}"
+    proven = "proven best" if plan.proof.status is Status.OPTIMAL else f"within {gap} of the best"
     limits = [
         *([f"deadline {hours_text(plan.limits.deadline_h)}"] if plan.limits.deadline_h is not None else []),
-        *([f"budget ${plan.limits.budget_usd:,.2f}"] if plan.limits.budget_usd is not None else []),
+        *([f"budget ${money(plan.limits.budget_usd)}"] if plan.limits.budget_usd is not None else []),
     ]
     return (
-        f"{plan.workload.name}: ${money(best.cost_usd)} in {hours_text(best.hours)}"
+        f"{plan.workload.name}: {about}${money(best.cost_usd)} in {hours_text(best.hours)}"
         f" ({', '.join([f'least {plan.objective}', *limits])}; {proven} of {plan.candidates:,} candidates)"
     )
 
 
-def _print_options(plan: Plan) -> None:
-    """The best, the next best, and the best of each cloud and purchase that these leave out.
-
-    Options that differ in nothing but the region stand in one row.
-    """
-    options = [plan.best, *plan.alternatives]
-    seen = {_kind(option) for option in options}
-    others = [option for option in plan.comparison if _kind(option) not in seen]
-    groups = [list(group) for _, group in groupby(options, key=_all_but_region)]
-    marks = ["*", *(str(number) for number in range(2, len(groups) + 1)), *([""] * len(others))]
-    rows = [
-        [mark, *_cells(group[0].placements[0], plan.created_at, more=len(group) - 1), money(group[0].cost_usd)]
-        for mark, group in zip(marks, [*groups, *([option] for option in others)], strict=True)
+def _columns(placements: Sequence[Placement], first: Column, *, starts: bool) -> list[Column]:
+    """The columns of a table of placements; what is the same in all rows goes first where width is short."""
+    nodes = {placement.num_nodes for placement in placements}
+    purchases = {placement.purchase for placement in placements}
+    return [
+        first,
+        Column("CLOUD/REGION"),
+        Column("INSTANCE"),
+        Column("NODES", right=True, rank=7 if nodes == {1} else 0),
+        Column("vCPUs", right=True, rank=9),
+        Column("MEM GiB", right=True, rank=10),
+        Column("ACCELERATORS", rank=0 if any(placement.accelerator for placement in placements) else 11),
+        Column("BUY", rank=4 if len(purchases) == 1 else 0),
+        Column("OFFERED", rank=8),
+        *([Column("KEEP/MONTH", right=True, rank=6)] if Purchase.SPOT in purchases else []),
+        Column("PRICE AGE", right=True, rank=5),
+        Column("$/h", right=True, rank=1),
+        *([Column("START h", right=True, rank=2)] if starts else []),
+        Column("HOURS", right=True),
+        Column("TOTAL $", right=True),
     ]
-    print_table(OPTION_COLUMNS, rows, emphasised=0)
+
+
+def _print_options(plan: Plan) -> None:
+    """The best, the next best, and the best of each cloud and purchase that these leave out."""
+    ranked = [plan.best, *plan.alternatives]
+    seen = {_kind(option) for option in ranked}
+    options = [*ranked, *(option for option in plan.comparison if _kind(option) not in seen)]
+    marks = ["*", *(str(number) for number in range(2, len(ranked) + 1)), *([""] * (len(options) - len(ranked)))]
+    placements = [option.placements[0] for option in options]
+    columns = _columns(placements, Column(""), starts=False)
+    rows = [_cells(placement, plan, columns, mark) for mark, placement in zip(marks, placements, strict=True)]
+    print_table(columns, rows, emphasised=0)
 
 
 def _kind(option: Option) -> tuple[str, Purchase]:
     return option.placements[0].cloud, option.placements[0].purchase
 
 
-def _all_but_region(option: Option) -> Placement:
-    return replace(option.placements[0], region="", zones=(), price_observed_at=LONG_AGO)
-
-
 def _print_placements(plan: Plan) -> None:
-    rows = []
-    for placement in plan.best.placements:
-        cells = _cells(placement, plan.created_at)
-        rows.append([placement.task, *cells[:-1], f"{placement.start_h:.2f}", cells[-1], money(placement.cost_usd)])
-    print_table(PLACEMENT_COLUMNS, rows)
-    moved = [transfer for transfer in plan.best.transfers if transfer.egress_usd or transfer.hours]
-    if moved:
-        print_lines("")
-        print_table(
-            (Column("DATA"), Column("GB", right=True), Column("HOURS", right=True), Column("EGRESS $", right=True)),
-            [
-                [
-                    f"{transfer.source_task} -> {transfer.target_task}",
-                    f"{transfer.data_gb:g}",
-                    f"{transfer.hours:.2f}",
-                    money(transfer.egress_usd),
-                ]
-                for transfer in moved
-            ],
-        )
+    placements = plan.best.placements
+    columns = _columns(placements, Column("TASK"), starts=True)
+    print_table(columns, [_cells(placement, plan, columns, placement.task) for placement in placements])
 
 
-def _cells(placement: Placement, now: datetime, more: int = 0) -> list[str]:
-    """The cells between the first column and the total, as OPTION_COLUMNS has them; `more` regions offer the same."""
-    doubt = "~" if placement.confidence is Confidence.LOW else ""
-    return [
-        f"{placement.cloud}/{placement.region}" + (f" +{more}" if more else ""),
-        placement.instance_type,
-        str(placement.num_nodes),
-        number(placement.vcpus),
-        number(placement.memory_gib),
-        f"{number(placement.accelerator_count)} x {placement.accelerator}" if placement.accelerator else "-",
-        SHORT_PURCHASE.get(placement.purchase, str(placement.purchase)),
-        "yes" if placement.available else "?",
-        _keep(placement),
-        age_text(placement.price_observed_at, now),
-        f"{doubt}{money(placement.price_usd_h * placement.num_nodes)}",
-        f"{placement.hours:.2f}",
-    ]
+def _cells(placement: Placement, plan: Plan, columns: Sequence[Column], first: str) -> list[str]:
+    """A row: what stands under each of the columns."""
+    doubt = "~" if _doubtful(placement, plan.created_at) else ""
+    more = f" +{len(placement.also_in)}" if placement.also_in else ""
+    cells = {
+        columns[0].title: first,
+        "CLOUD/REGION": f"{placement.cloud}/{placement.region}{more}",
+        "INSTANCE": placement.instance_type,
+        "NODES": str(placement.num_nodes),
+        "vCPUs": number(placement.vcpus),
+        "MEM GiB": number(placement.memory_gib),
+        "ACCELERATORS": accelerators_text(placement.accelerator, placement.accelerator_count),
+        "BUY": SHORT_PURCHASE.get(placement.purchase, str(placement.purchase)),
+        "OFFERED": "yes" if placement.available else "?",
+        "KEEP/MONTH": _keep(placement),
+        "PRICE AGE": age_text(placement.price_observed_at, plan.created_at),
+        "$/h": f"{doubt}{money(placement.price_usd_h * placement.num_nodes)}",
+        "START h": f"{placement.start_h:.2f}",
+        "HOURS": f"{placement.hours:.2f}",
+        "TOTAL $": f"{doubt}{money(placement.cost_usd)}",
+    }
+    return [cells[column.title] for column in columns]
+
+
+def _doubtful(placement: Placement, now: datetime) -> bool:
+    return doubtful(placement.confidence, placement.price_observed_at, now)
 
 
 def _keep(placement: Placement) -> str:
-    """The chance that a machine is not taken back within a month."""
+    """The share of such spot machines that is not taken back within a month."""
     if placement.purchase is not Purchase.SPOT:
-        return "kept"
+        return "-"
     if placement.interruption_low is None or placement.interruption_high is None:
         return "?"
     return f"{1 - placement.interruption_high:.0%}-{1 - placement.interruption_low:.0%}"
 
 
+def _print_data(plan: Plan) -> None:
+    """The data that moves: inputs from outside the workload, and what tasks hand on."""
+    brought = [placement for placement in plan.best.placements if placement.input_usd or placement.input_h]
+    moved = [transfer for transfer in plan.best.transfers if transfer.egress_usd or transfer.hours]
+    rows = [
+        *([f"inputs -> {task.task}", "", f"{task.input_h:.2f}", money(task.input_usd)] for task in brought),
+        *(
+            [
+                f"{transfer.source_task} -> {transfer.target_task}",
+                f"{transfer.data_gb:,.6g}",
+                f"{transfer.hours:.2f}",
+                money(transfer.egress_usd),
+            ]
+            for transfer in moved
+        ),
+    ]
+    if rows:
+        print_lines("")
+        figures = (Column("GB", right=True), Column("HOURS", right=True), Column("EGRESS $", right=True))
+        print_table((Column("DATA"), *figures), rows)
+
+
 def _notes(plan: Plan) -> Sequence[str]:
     """Where the prices come from, how old they are, what was assumed and why other offers fell out."""
-    placements = [placement for option in _shown(plan) for placement in option.placements]
+    options = [plan.best, *plan.alternatives, *plan.comparison]
+    placements = [placement for option in options for placement in option.placements]
     oldest = min(placement.price_observed_at for placement in placements)
     notes = [
         (
@@ -152,19 +161,25 @@ def _notes(plan: Plan) -> Sequence[str]:
             f" the oldest price above was seen {age_text(oldest, plan.created_at)} ago."
         )
     ]
-    if any(placement.confidence is Confidence.LOW for placement in placements):
-        notes.append("~ marks a price of low confidence (old, or from a source with known faults).")
+    if any(placement.also_in for placement in placements):
+        notes.append("+N: so many more regions of that cloud offer the same for the same.")
+    if any(_doubtful(placement, plan.created_at) for placement in placements):
+        notes.append("~ marks a price that is more than a year old or of low confidence.")
     notes += [f"Assumed: {line}." for line in plan.assumptions]
-    if plan.fell_out:
-        counts: dict[str, int] = {}
-        for entry in plan.fell_out:
-            counts[entry.reason] = counts.get(entry.reason, 0) + entry.offers
-        notes.append("Other offers: " + ", ".join(f"{count:,} {reason}" for reason, count in counts.items()) + ".")
+    # Of a graph every task looks at the same offers: their sum would say nothing.
+    if plan.fell_out and len(plan.best.placements) == 1:
+        notes.append("Other offers: " + ", ".join(f"{entry.offers:,} {entry.reason}" for entry in plan.fell_out) + ".")
     return notes
 
 
-def _shown(plan: Plan) -> list[Option]:
-    return [plan.best, *plan.alternatives, *plan.comparison]
+def doubtful(confidence: str, observed_at: datetime, now: datetime) -> bool:
+    """Whether a price is of low confidence or old."""
+    return confidence == Confidence.LOW or (now - observed_at).days > OLD_DAYS
+
+
+def accelerators_text(name: str | None, count: float | None) -> str:
+    """`8 x H100`, or `-`."""
+    return f"{number(count)} x {name}" if name else "-"
 
 
 def money(amount: float) -> str:

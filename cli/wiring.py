@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+import stat
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
 from pathlib import Path
+from typing import Final
 
 from catalog_data.embedded import publish_embedded
 from catalog_data.errors import CatalogError, CatalogMissingError
@@ -25,6 +29,8 @@ from engine.solve import PlanRequest, make_plan
 from engine.workload import Objective, Workload
 from engine.workload_errors import InvalidValueError, WorkloadError
 from engine.workload_reader import read_workload
+
+STDIN: Final = Path("-")
 
 
 @dataclass(frozen=True)
@@ -90,7 +96,7 @@ def _overridden(workload: Workload, overrides: Overrides) -> Workload:
             else:
                 workload = replace(workload, deadline_hours=deadline, deadline_at=None)
         if overrides.budget is not None:
-            workload = replace(workload, budget_usd=parse_usd(overrides.budget, "--budget", above=0))
+            workload = replace(workload, budget_usd=parse_usd(overrides.budget, "--budget"))
     except InvalidValueError as error:
         raise CommandError(str(error), hint=error.faults[0].hint or "", code=ExitCode.USAGE) from error
     return workload
@@ -101,9 +107,9 @@ def _with_zone(moment: datetime) -> datetime:
 
 
 def read_text(file: Path) -> str:
-    """The text of a file that the user named."""
+    """The text of a file that the user named; `-` is stdin."""
     try:
-        return file.read_text(encoding="utf-8")
+        return sys.stdin.read() if file == STDIN else file.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         near = nearest_name(file.name, [other.name for other in _siblings(file)])
         raise CommandError(
@@ -111,6 +117,8 @@ def read_text(file: Path) -> str:
         ) from error
     except UnicodeDecodeError as error:
         raise CommandError(f"{file}: not a text file") from error
+    except IsADirectoryError as error:
+        raise CommandError(f"{file}: a folder, not a file", hint="name a file in it") from error
     except OSError as error:
         raise CommandError(f"{file}: {error.strerror}") from error
 
@@ -165,11 +173,18 @@ def loaded_plan(file: Path) -> Plan:
 
 
 def write_whole(file: Path, text: str) -> None:
-    """Write a file that is either the old one or the whole new one."""
-    draft = file.with_name(f".{file.name}.new")
+    """Write a file that is either the old one or the whole new one; what is no regular file is left alone."""
+    target = file.resolve()
+    draft = target.with_name(f".{target.name}.new")
     try:
+        if target.exists() and not target.is_file():
+            raise CommandError(f"{file}: not a regular file", hint="for a pipe or a device use --output json")
+        if target.exists() and not target.stat().st_mode & stat.S_IWUSR:
+            raise CommandError(f"{file}: is write-protected")
         draft.write_text(text, encoding="utf-8")
-        draft.replace(file)
+        if target.exists():
+            shutil.copymode(target, draft)
+        draft.replace(target)
     except OSError as error:
         draft.unlink(missing_ok=True)
         raise CommandError(f"{file}: cannot be written: {error.strerror}") from error

@@ -17,11 +17,11 @@ from cli.main import app
 HERE: Final = Path(__file__).parent
 EXIT_CODES: Final = {
     ExitCode.DONE: "done",
-    ExitCode.ERROR: "an error; one line on stderr says which",
+    ExitCode.ERROR: "an error; stderr says which, a line for each, and a hint",
     ExitCode.DIFFERENCE: "there is a difference (only with `--detailed-exitcode`)",
     ExitCode.INFEASIBLE: "no plan satisfies the workload; stderr names the requirements or limits",
-    ExitCode.STALE: "the plan is stale or prices have drifted",
-    ExitCode.PARTLY_APPLIED: "a plan was carried out in part",
+    ExitCode.STALE: "kept for `apply`, which is to come: the plan is stale or prices have drifted",
+    ExitCode.PARTLY_APPLIED: "kept for `apply`: a plan was carried out in part",
     ExitCode.USAGE: "wrong usage: an unknown option, a missing argument, a value that cannot be read",
     ExitCode.INTERRUPTED: "interrupted",
 }
@@ -39,7 +39,7 @@ def _cli_page() -> str:
         "",
         "Made by `make docs` from the program's own help; do not edit.",
         "",
-        "Data goes to stdout, talk to stderr. `--output json|yaml` is for programs: it has a `schema_version`.",
+        "Data goes to stdout; errors, hints and progress go to stderr. `--output json|yaml` is for programs: it has a `schema_version`.",
         "",
         *_command("skybroker", root),
         "## Exit codes",

@@ -18,7 +18,8 @@ def offers(
     accelerator: Annotated[
         list[str] | None, typer.Option(help="Only machines with it, as H100 or H100:8; may be repeated.")
     ] = None,
-    purchase: Annotated[list[str] | None, typer.Option(help="Only bought so: on_demand, spot, ...")] = None,
+    instance: Annotated[list[str] | None, typer.Option(help="Only this instance type; may be repeated.")] = None,
+    purchase: Annotated[list[str] | None, typer.Option(help="Only this way to buy: on_demand, spot, ...")] = None,
     max_price: Annotated[float | None, typer.Option(min=0, help="Only up to this price, USD/h.")] = None,
     show_all: Annotated[bool, typer.Option("--all", help=f"All rows, not only the {SHOWN_AT_MOST} cheapest.")] = False,
     as_of: AsOf = None,
@@ -34,6 +35,7 @@ def offers(
         regions=tuple(region or ()),
         accelerators=tuple(accelerator or ()),
         purchases=tuple(purchase or ()),
+        instances=tuple(instance or ()),
         max_price_usd_h=max_price,
     )
     found = found_offers(query, parsed_instant(as_of), None if show_all else SHOWN_AT_MOST)

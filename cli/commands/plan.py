@@ -14,17 +14,24 @@ from cli.options import AsOf, ObjectiveChoice, Output
 
 
 def plan(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Workloads (YAML), each planned on its own.")],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="Workloads (YAML), each planned on its own; - is stdin.")
+    ],
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="PLAN", help="Write the plan here as JSON.")
     ] = None,
-    objective: Annotated[ObjectiveChoice | None, typer.Option(help="Least of what; else as the workload says.")] = None,
+    objective: Annotated[
+        ObjectiveChoice | None, typer.Option(help="What to make least; without it, what the workload says.")
+    ] = None,
     deadline: Annotated[str | None, typer.Option(help="Latest end: 12h, 2d, or an instant.")] = None,
     budget: Annotated[str | None, typer.Option(help="Most money for the whole run, USD.")] = None,
-    top: Annotated[int, typer.Option(min=1, max=1000, help="How many options to rank, the best included.")] = 5,
+    top: Annotated[
+        int, typer.Option(min=1, max=1000, help="How many options to rank for a single task, the best included.")
+    ] = 5,
     as_of: AsOf = None,
     time_limit: Annotated[
-        float | None, typer.Option(min=0.1, help="Most seconds for the solver; the gap is then shown.")
+        float | None,
+        typer.Option(min=0.1, help="Most seconds for placing; a plan that is not proven best shows its gap."),
     ] = None,
     output: Output = Format.TABLE,
 ) -> None:
@@ -34,8 +41,8 @@ def plan(
     from cli.wiring import Overrides, loaded_workload, parsed_instant, planned, write_whole
     from engine.workload import Objective
 
-    if out is not None and len(files) > 1:
-        raise CommandError("--out takes one workload", hint="plan the files one by one", code=ExitCode.USAGE)
+    if out is not None:
+        _require_own_file(out, files)
     overrides = Overrides(Objective(objective) if objective else None, deadline, budget)
     workloads = [(file, loaded_workload(file, overrides)) for file in files]
     plans = [planned(workload, file, parsed_instant(as_of), top, time_limit) for file, workload in workloads]
@@ -50,3 +57,13 @@ def plan(
         print_data(plans[0].to_data(), output)
     else:
         print_data({"schema_version": 1, "plans": [result.to_data() for result in plans]}, output)
+
+
+def _require_own_file(out: Path, files: list[Path]) -> None:
+    """A plan goes to a file of its own."""
+    if len(files) > 1:
+        raise CommandError("--out takes one workload", hint="plan the files one by one", code=ExitCode.USAGE)
+    if str(out) in {"-", "."}:
+        raise CommandError("--out takes the name of a file", hint="--output json prints the plan", code=ExitCode.USAGE)
+    if out.resolve() == files[0].resolve():
+        raise CommandError(f"--out would overwrite the workload {out}", hint="name another file", code=ExitCode.USAGE)

@@ -39,12 +39,13 @@ def skybroker(embedded_catalog: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
 def process(embedded_catalog: Path, tmp_path: Path) -> Run:
     """Run a command line as a process of its own, with an empty home folder."""
 
-    def call(arguments: Sequence[str | Path], **environment: str) -> Outcome:
+    def call(arguments: Sequence[str | Path], stdin: str = "", **environment: str) -> Outcome:
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("SKYBROKER_", "XDG_"))}
         done = subprocess.run(
             [*PROGRAM, *map(str, arguments)],
             env={**clean, "HOME": str(tmp_path), "SKYBROKER_CATALOG": str(embedded_catalog), **environment},
             cwd=CHECKOUT,
+            input=stdin,
             capture_output=True,
             text=True,
             timeout=120,

@@ -47,11 +47,22 @@ def test_without_all_the_cheapest_are_shown_and_the_rest_is_counted(skybroker: R
     assert len(done.out.splitlines()) < 40
 
 
-def test_a_region_and_an_instance_can_be_looked_up(skybroker: Run) -> None:
-    """A region without offers gives an empty table, not an error."""
-    done = skybroker("catalog", "offers", "--region", "nowhere-1")
-    assert done.code == 0
-    assert "0 offers" in done.out
+def test_an_instance_can_be_looked_up(skybroker: Run) -> None:
+    """Zones of one price stand in one row of the table; data has a row for each."""
+    found = json.loads(skybroker("catalog", "offers", "--instance", "m5.large", "--all", "--output", "json").out)
+    assert {row["instance_type"] for row in found["offers"]} == {"m5.large"}
+    table = skybroker(
+        "catalog", "offers", "--instance", "m5.large", "--region", "us-east-1", "--purchase", "on-demand"
+    ).out
+    assert sum("m5.large" in line for line in table.splitlines()) == 1
+    assert "us-east-1a +" in table
+
+
+def test_an_old_price_is_marked(skybroker: Run) -> None:
+    """As in plans, with the reason below."""
+    done = skybroker("catalog", "offers", "--instance", "g6.xlarge", "--purchase", "spot")
+    assert "~0." in done.out
+    assert "~ marks a price" in done.out
 
 
 @pytest.mark.parametrize(
@@ -62,6 +73,10 @@ def test_a_region_and_an_instance_can_be_looked_up(skybroker: Run) -> None:
         ("--accelerator", "H100:x", "H100:8"),
         ("--purchase", "spott", "spot"),
         ("--max-price", "-1", "max-price"),
+        ("--accelerator", "H100:-1", "above 0"),
+        ("--accelerator", "H100:inf", "above 0"),
+        ("--region", "us-eest-1", "did you mean us-"),
+        ("--instance", "m5.larg", "did you mean m5.large?"),
     ],
 )
 def test_a_wrong_value_is_wrong_usage(skybroker: Run, option: str, value: str, hint: str) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -226,3 +228,51 @@ def test_an_empty_catalog_is_an_error_of_the_catalog(
     assert done.code == 1
     assert "holds no offers" in done.err
     assert skybroker("catalog", "offers").code == 0
+
+
+def test_options_that_differ_in_the_region_alone_are_one_row(skybroker: Run, workload: Write) -> None:
+    """The ranks count different offers, however many regions have the same."""
+    plan = json.loads(skybroker("plan", workload(EIGHT_H100), "--output", "json").out)
+    ranked = [option["placements"][0] for option in [plan["best"], *plan["alternatives"]]]
+    alike = [(place["cloud"], place["instance_type"], place["purchase"], place["price_usd_h"]) for place in ranked]
+    assert len(alike) == len(set(alike)) == 5
+    assert len(ranked[0]["also_in"]) > 5
+    assert f" +{len(ranked[0]['also_in'])} " in skybroker("plan", workload(EIGHT_H100), "--top", "1").out
+
+
+def test_a_workload_comes_from_stdin_too(process: Run) -> None:
+    """`-` stands for it."""
+    done = process(["plan", "-"], stdin=EIGHT_H100)
+    assert done.code == 0
+    assert done.out.startswith("eight: ")
+
+
+@pytest.mark.parametrize("target", ["-", "", ".", "workload.yaml", "/dev/full", "pipe", "protected.json"])
+def test_a_plan_is_only_written_to_a_file_of_its_own(
+    skybroker: Run, workload: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str
+) -> None:
+    """Devices, pipes, write-protected files and the workload itself stay what they are."""
+    monkeypatch.chdir(tmp_path)
+    file = workload(EIGHT_H100)
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "protected.json").write_text("mine")
+    (tmp_path / "protected.json").chmod(0o444)
+    done = skybroker("plan", file, "-o", target)
+    assert done.code in {1, 64}
+    assert "bug" not in done.err
+    assert file.read_text() == EIGHT_H100
+    assert (tmp_path / "protected.json").read_text() == "mine"
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+    assert stat.S_ISCHR(Path("/dev/full").stat().st_mode)
+
+
+def test_a_link_leads_to_the_file_that_is_written(skybroker: Run, workload: Write, tmp_path: Path) -> None:
+    """The link stays a link, and the file keeps its permissions."""
+    target, link = tmp_path / "target.json", tmp_path / "link.json"
+    target.write_text("old")
+    target.chmod(0o600)
+    link.symlink_to(target)
+    assert skybroker("plan", workload(EIGHT_H100), "-o", link).code == 0
+    assert link.is_symlink()
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    assert read_plan(target.read_text(), file="target.json").workload.name == "eight"

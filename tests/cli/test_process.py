@@ -6,12 +6,16 @@ import os
 import pty
 import resource
 import select
+import shlex
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from cli.printer import Column, print_table
 from tests.kits.program import CHECKOUT, FINETUNE, PROGRAM, Run
 
 HEAVY = {"polars", "duckdb", "pulp", "highspy", "boto3", "numpy"}
@@ -185,3 +189,44 @@ def test_an_unwritable_folder_is_named(process: Run) -> None:
     """/proc takes no files, not even root's."""
     done = process(["plan", FINETUNE], SKYBROKER_CATALOG="/proc/skybroker/catalog.duckdb")
     assert (done.code, "/proc/skybroker" in done.err, "bug" in done.err) == (1, True, False)
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_a_stream_that_is_closed_is_no_bug(embedded_catalog: Path, closed: str) -> None:
+    """Cron jobs and daemons start programs so."""
+    command = shlex.join([*PROGRAM, "plan", str(FINETUNE)])
+    done = subprocess.run(
+        ["sh", "-c", f"{command} {closed}"],
+        cwd=CHECKOUT,
+        env={**os.environ, "SKYBROKER_CATALOG": str(embedded_catalog)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("delay_s", [0.3, 0.5, 0.7])
+def test_ctrl_c_ends_with_130_and_leaves_nothing(tmp_path: Path, delay_s: float) -> None:
+    """At any moment of the first use: either it was done already, or nothing of the catalog is there."""
+    catalog = tmp_path / "catalog.duckdb"
+    child = subprocess.Popen(
+        [*PROGRAM, "plan", str(FINETUNE)],
+        cwd=CHECKOUT,
+        env={**os.environ, "SKYBROKER_CATALOG": str(catalog)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    time.sleep(delay_s)
+    child.send_signal(signal.SIGINT)
+    _, errors = child.communicate(timeout=60)
+    assert child.returncode in {0, 130, -signal.SIGINT}
+    assert "bug" not in errors
+    assert {path.name for path in tmp_path.iterdir()} <= {"catalog.duckdb", "catalog.duckdb.lock"}
+
+
+def test_what_a_name_holds_cannot_move_the_cursor(capsys: pytest.CaptureFixture[str]) -> None:
+    """Nor forge a line: what is not printable is shown as a question mark."""
+    print_table((Column("NAME"),), [["a\x1b[2Jb\nerror: c"]])
+    assert capsys.readouterr().out.splitlines()[-1] == "a?[2Jb?error: c"
