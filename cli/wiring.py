@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
 from pathlib import Path
+from time import monotonic
 from typing import Final
 
 from catalog_data.embedded import publish_embedded
@@ -24,7 +25,9 @@ from cli.printer import working
 from cli.settings import catalog_path
 from engine.infeasible import InfeasibleError, NoPlanInTimeError
 from engine.plan import Plan, PlanError, read_plan
+from engine.planned import TooLargeError
 from engine.quantities import parse_deadline, parse_usd
+from engine.residency import unknown_entries
 from engine.solve import PlanRequest, make_plan
 from engine.workload import Objective, Workload
 from engine.workload_errors import InvalidValueError, WorkloadError
@@ -129,7 +132,9 @@ def _siblings(file: Path) -> list[Path]:
 
 def planned(workload: Workload, file: Path, as_of: datetime | str | None, top: int, time_limit_s: float | None) -> Plan:
     """The plan of a workload from the user's catalog."""
-    request = PlanRequest(created_at=datetime.now(UTC), file=str(file), top=top, time_limit_s=time_limit_s)
+    request = PlanRequest(
+        created_at=datetime.now(UTC), file=str(file), top=top, time_limit_s=time_limit_s, clock=monotonic
+    )
     with opened_catalog() as catalog:
         snapshot = _snapshot_for(catalog, workload, as_of)
         if snapshot.offers.is_empty() and catalog.offers(snapshot.info).is_empty():
@@ -137,6 +142,7 @@ def planned(workload: Workload, file: Path, as_of: datetime | str | None, top: i
                 f"the catalog {catalog.path} holds no offers",
                 hint="move it away and the next command starts from the embedded catalog",
             )
+    _require_known_places(workload, file, snapshot)
     try:
         if len(workload.tasks) == 1:
             return make_plan(workload, snapshot, request)
@@ -147,6 +153,17 @@ def planned(workload: Workload, file: Path, as_of: datetime | str | None, top: i
         raise CommandError(*lines, hint="relax what is named above", code=ExitCode.INFEASIBLE) from error
     except NoPlanInTimeError as error:
         raise CommandError(f"{file}: {error}", hint="give it more with --time-limit") from error
+    except TooLargeError as error:
+        raise CommandError(f"{file}: {error}", hint="split the graph where little data moves") from error
+
+
+def _require_known_places(workload: Workload, file: Path, snapshot: Snapshot) -> None:
+    """A region that the residency names is one that exists: a slip would let a forbidden place in."""
+    residency = workload.residency
+    if residency is not None:
+        unknown = unknown_entries((*residency.allow, *residency.deny), snapshot.regions)
+        if unknown:
+            raise CommandError(*(f"{file}: {line}" for line in unknown))
 
 
 def _accelerators(workload: Workload) -> tuple[str, ...]:

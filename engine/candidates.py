@@ -1,8 +1,9 @@
 """Requirement + snapshot -> candidates: filter, price, and keep why each offer fell out.
 
-An offer meets a task if it passes every check of one of the task's requirements. The checks stand in one
-order, so the first that fails is the reason, and the furthest that any offer came is what a task that no
-offer meets is answered with.
+An offer meets a task if it passes every check of one of the task's requirements. The checks stand in order, so the
+first that fails is the reason, and the furthest that any offer came is what a task that no offer meets is answered
+with. Where the task's estimate has a run time for some of these offers, the others fall out: how they compare is not
+known.
 """
 
 from __future__ import annotations
@@ -10,15 +11,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Final
+from typing import Final, Literal
 
 import polars as pl
 
-from catalog_data.schema import Purchase
+from catalog_data.schema import Confidence, Purchase
 from catalog_data.snapshot import Snapshot
-from engine.requirements import Check, checks_of, first_failing, with_defaults
+from engine.requirements import Check, assumed_of_requirements, checks_of, first_failing, plain, with_defaults
 from engine.transfers import place, transfers
-from engine.workload import Task, Workload
+from engine.workload import CPU, Estimate, Objective, Task, Workload
 
 ASSUMED_HOURS: Final = 1.0
 """How long a task is taken to run where the workload does not say (the figure that `sky` takes)."""
@@ -30,26 +31,33 @@ CLOUD_OF_SCHEME: Final[Mapping[str, str]] = {"s3": "aws", "gs": "gcp", "azure": 
 
 SEEN_AT_MOST: Final = 8
 
+WITHOUT_HOURS: Final = "without a run time in the estimate"
+
 
 @dataclass(frozen=True)
 class Unmet:
-    """Why a requirement has no candidate: `offers` passed every check before, and none has `wanted`."""
+    """Why a requirement (None: any of them) has no candidate: `offers` passed every check before, none has `wanted`.
 
-    requirement: int
+    What these offers have, or are (`seen_as`), is `seen`.
+    """
+
+    requirement: int | None
     wanted: str
-    offers: int
-    seen: tuple[str, ...]
+    offers: int = 0
+    seen: tuple[str, ...] = ()
+    seen_as: Literal["have", "are"] = "have"
 
 
 @dataclass(frozen=True)
 class Candidates:
     """All ways to run one task.
 
-    `frame` has one row for each (cloud, region, instance_type, purchase, price), its `zones` in a list and whether
-    one of them is known to be `available` (else null), with the hardware, the `place` (`cloud:region`), the
-    `requirement` that it meets (the first), `hours`, the inputs' `input_usd` and `input_h`, `cost_usd` (all nodes, the
-    whole run, inputs included) and, for spot, `interruption_low` and `interruption_high` (share a month). `fell_out`
-    counts the other offers by reason; `unmet` holds an entry for each requirement where the frame is empty.
+    `frame` has one row for each (cloud, region, instance_type, purchase, price), its `zones` in a list, how many
+    `offers` it stands for and whether one of them is known to be `available` (else null), with the hardware, the
+    `place` (`cloud:region`), the `requirement` that it meets (the first), `hours`, the inputs' `input_usd` and
+    `input_h`, `cost_usd` (all nodes, the whole run, inputs included) and, for spot, `interruption_low` and
+    `interruption_high` (share a month). The rows of the least `doubt` (0: seen to be available, of high confidence)
+    come first, then names. `fell_out` counts the other offers by reason; `unmet` is empty where the frame is not.
     """
 
     task: Task
@@ -69,14 +77,23 @@ def find_candidates(task: Task, workload: Workload, snapshot: Snapshot) -> Candi
         first_failing(checks_of_one).alias(f"stage_{number}") for number, checks_of_one in enumerate(checks)
     )
     met = _met(judged, checks)
-    priced, assumed = _price(_merge_zones(met), task, snapshot)
+    timed = _with_hours(met, task)
+    known = timed.filter(pl.col("hours").is_not_null())
+    without_hours = {WITHOUT_HOURS: met.height - known.height} if known.height < met.height else {}
+    priced, assumed_inputs = _price(_merge_zones(known), task, snapshot)
     assumed_hardware = dict.fromkeys(f"{task.name}: {line}" for _, line in effective if line)
     return Candidates(
         task=task,
         frame=_with_interruptions(priced, snapshot),
-        fell_out=_fell_out(judged, checks),
-        unmet=_unmet(judged, checks) if met.is_empty() else (),
-        assumptions=(*assumed_hardware, *assumed, *_uncounted_outputs(task, workload)),
+        fell_out=_fell_out(judged, checks) | without_hours,
+        unmet=_unmet(judged, checks, task) if met.is_empty() else _untimed(timed, task) if known.is_empty() else (),
+        assumptions=(
+            *assumed_hardware,
+            *_assumed_hours(task, workload.objective),
+            *assumed_inputs,
+            *_uncounted_outputs(task, workload),
+            *assumed_of_requirements(task, priced),
+        ),
     )
 
 
@@ -90,21 +107,32 @@ def _met(judged: pl.DataFrame, checks: Sequence[Sequence[Check]]) -> pl.DataFram
 
 
 def _fell_out(judged: pl.DataFrame, checks: Sequence[Sequence[Check]]) -> dict[str, int]:
-    """Offers by the reason why they fell out, under the requirement with which each came furthest."""
-    # Only the first check is called differently by different requirements, and who fails it has failed it by all.
-    names = [check.fell_out for check in checks[0]]
+    """Offers by the reason why they fell out, under the (first) requirement with which each came furthest."""
+    stages = [pl.col(f"stage_{number}") for number in range(len(checks))]
+    furthest = pl.max_horizontal(stages)
+    reasons = [
+        pl.when(stage == furthest).then(
+            stage.replace_strict(range(len(of_one)), [check.fell_out for check in of_one], default=None)
+        )
+        for stage, of_one in zip(stages, checks, strict=True)
+    ]
     counts = (
-        judged.select(pl.max_horizontal(f"stage_{number}" for number in range(len(checks))).alias("stage"))
-        .filter(pl.col("stage") < len(names))
-        .group_by("stage")
-        .len()
-        .sort("stage")
+        judged.filter(furthest < len(checks[0]))
+        .group_by(pl.coalesce(reasons).alias("reason"))
+        .agg(pl.len(), furthest.min().alias("stage"))
+        .sort("stage", "reason")
     )
-    return {names[stage]: count for stage, count in counts.iter_rows()}
+    return dict(counts.select("reason", "len").iter_rows())
 
 
-def _unmet(judged: pl.DataFrame, checks: Sequence[Sequence[Check]]) -> tuple[Unmet, ...]:
-    return tuple(_unmet_of(judged, number, checks_of_one) for number, checks_of_one in enumerate(checks))
+def _unmet(judged: pl.DataFrame, checks: Sequence[Sequence[Check]], task: Task) -> tuple[Unmet, ...]:
+    clouds = set(judged["cloud"])
+    return tuple(
+        Unmet(number, f"cloud {requirement.cloud} (the catalog holds no prices of it)")
+        if clouds and requirement.cloud not in {None, *clouds}
+        else _unmet_of(judged, number, checks_of_one)
+        for number, (requirement, checks_of_one) in enumerate(zip(task.requirements, checks, strict=True))
+    )
 
 
 def _unmet_of(judged: pl.DataFrame, number: int, checks: Sequence[Check]) -> Unmet:
@@ -112,7 +140,7 @@ def _unmet_of(judged: pl.DataFrame, number: int, checks: Sequence[Check]) -> Unm
     stage = pl.col(f"stage_{number}")
     furthest = judged.select(stage.max()).item()
     if furthest is None:
-        return Unmet(number, next(check.wanted for check in checks if check.wanted), 0, ())
+        return Unmet(number, next(check.wanted for check in checks if check.wanted))
     check = checks[furthest]
     last = judged.filter(stage == furthest)
     seen = () if check.seen is None else _examples(last.select(check.seen.alias("seen"))["seen"], check)
@@ -126,8 +154,26 @@ def _examples(values: pl.Series, check: Check) -> tuple[str, ...]:
         if check.near
         else distinct.head(SEEN_AT_MOST)
     )
-    examples = tuple(check.shown.format(value) for value in shown)
-    return (*examples, "...") if distinct.len() > SEEN_AT_MOST else examples
+    texts = [check.shown.format(plain(value) if isinstance(value, float) else value) for value in shown]
+    return _shortened(texts, distinct.len())
+
+
+def _shortened(texts: Sequence[str], number: int) -> tuple[str, ...]:
+    """The first few of them, and a mark where there are more (`number` in all)."""
+    return (*texts[:SEEN_AT_MOST], "...") if number > SEEN_AT_MOST else tuple(texts)
+
+
+def _untimed(timed: pl.DataFrame, task: Task) -> tuple[Unmet, ...]:
+    """The estimate has no run time for the hardware of any offer that would do."""
+    estimate = task.estimate or Estimate()
+    named = ", ".join(estimate.hours if isinstance(estimate.hours, Mapping) else estimate.throughput)
+    kinds = timed.select("accelerator", "accelerator_count").unique().sort("accelerator", "accelerator_count")
+    texts = [
+        f"{plain(count or 1)} x {accelerator}" if accelerator else f"{CPU} (without accelerators)"
+        for accelerator, count in kinds.iter_rows()
+    ]
+    wanted = f"a run time: the estimate names {named}"
+    return (Unmet(None, wanted, timed.height, _shortened(texts, len(texts)), seen_as="are"),)
 
 
 def _merge_zones(met: pl.DataFrame) -> pl.DataFrame:
@@ -141,46 +187,61 @@ def _merge_zones(met: pl.DataFrame) -> pl.DataFrame:
         met.lazy()
         .sort("observed_at", "zone", "source", descending=[True, False, False])
         .group_by(key, maintain_order=True)
-        .agg(pl.col("zone").drop_nulls().sort().alias("zones"), pl.col("available").max(), pl.col(rest).first())
-        .sort(key)
+        .agg(
+            pl.col("zone").drop_nulls().sort().alias("zones"),
+            pl.len().alias("offers"),
+            pl.col("available").max(),
+            pl.col(rest).first(),
+        )
+        .with_columns(_doubt().alias("doubt"))
+        .sort("doubt", *key)
         .collect()
     )
 
 
-def _price(met: pl.DataFrame, task: Task, snapshot: Snapshot) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """Add `hours`, `place`, `input_usd`, `input_h` and `cost_usd`; what had to be assumed."""
-    hours, assumed_hours = _hours(met, task)
-    kind = ["accelerator", "accelerator_count"]
-    with_hours = met.join(hours, on=kind, how="left", nulls_equal=True, maintain_order="left")
-    placed = with_hours.with_columns(pl.format("{}:{}", "cloud", "region").alias("place"))
-    with_inputs, assumed_inputs = _add_inputs(placed, task, snapshot)
-    # machines * $/h * h = $
-    compute_usd = task.num_nodes * pl.col("price_usd_h") * pl.col("hours")
-    priced = with_inputs.with_columns((compute_usd + pl.col("input_usd")).alias("cost_usd"))
-    return priced, (*assumed_hours, *assumed_inputs)
+def _doubt() -> pl.Expr:
+    """Whether the offer was seen to be available comes before how far its price can be trusted; 0 is best."""
+    trust = [str(confidence) for confidence in Confidence]
+    unseen = (~pl.col("available").fill_null(value=False)).cast(pl.Int32)
+    shaky = pl.col("confidence").replace_strict(trust, range(len(trust)), return_dtype=pl.Int32)
+    return unseen * len(trust) + shaky
 
 
-def _hours(met: pl.DataFrame, task: Task) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """`hours` for each (accelerator, accelerator_count) that occurs."""
-    kinds = met.select("accelerator", "accelerator_count").unique().sort("accelerator", "accelerator_count")
-    estimate = task.estimate
-    known = [
-        None if estimate is None else estimate.hours_on(accelerator, count, task.num_nodes)
+def _with_hours(met: pl.DataFrame, task: Task) -> pl.DataFrame:
+    """Add `hours`: by the estimate, null where it has none; without an estimate, what is assumed."""
+    kinds = met.select("accelerator", "accelerator_count").unique()
+    hours = [
+        task.estimate.hours_on(accelerator, count, task.num_nodes) if task.estimate else ASSUMED_HOURS
         for accelerator, count in kinds.iter_rows()
     ]
-    frame = kinds.with_columns(
-        pl.Series("hours", [ASSUMED_HOURS if hours is None else hours for hours in known], dtype=pl.Float64)
-    )
-    if None not in known:
-        return frame, ()
-    if all(hours is None for hours in known):
-        return frame, (f"{task.name}: the run time is not known; {ASSUMED_HOURS:g} h is assumed (say `estimate`)",)
-    names = ", ".join(
-        f"{count:g} x {accelerator}" if accelerator else "machines without accelerator"
-        for (accelerator, count), hours in zip(kinds.iter_rows(), known, strict=True)
-        if hours is None
-    )
-    return frame, (f"{task.name}: the run time on {names} is not known; {ASSUMED_HOURS:g} h is assumed",)
+    of_kind = kinds.with_columns(pl.Series("hours", hours, dtype=pl.Float64))
+    return met.join(of_kind, on=kinds.columns, how="left", nulls_equal=True, maintain_order="left")
+
+
+def _assumed_hours(task: Task, objective: Objective) -> list[str]:
+    if task.estimate:
+        return []
+    blind = ", and least time cannot tell hardware apart then" if objective is Objective.TIME else ""
+    return [f"{task.name}: the run time is not known; {plain(ASSUMED_HOURS)} h is assumed{blind} (say `estimate`)"]
+
+
+def _price(timed: pl.DataFrame, task: Task, snapshot: Snapshot) -> tuple[pl.DataFrame, list[str]]:
+    """Add `place`, `input_usd`, `input_h` and `cost_usd`; what had to be assumed."""
+    placed = timed.with_columns(pl.format("{}:{}", "cloud", "region").alias("place"))
+    with_inputs, assumed = _add_inputs(placed, task, snapshot)
+    # machines * $/h * h = $
+    compute_usd = task.num_nodes * pl.col("price_usd_h") * pl.col("hours")
+    return with_inputs.with_columns((compute_usd + pl.col("input_usd")).alias("cost_usd")), assumed
+
+
+def cloud_of(url: str) -> str | None:
+    """The cloud in which a bucket lies, None where its URL does not say."""
+    return CLOUD_OF_SCHEME.get(url.split("://", 1)[0])
+
+
+def home_of(cloud: str) -> str:
+    """The place from which a bucket of the cloud is taken to leave it."""
+    return place(cloud, HOME_REGION[cloud])
 
 
 def _add_inputs(placed: pl.DataFrame, task: Task, snapshot: Snapshot) -> tuple[pl.DataFrame, list[str]]:
@@ -188,13 +249,13 @@ def _add_inputs(placed: pl.DataFrame, task: Task, snapshot: Snapshot) -> tuple[p
     frame = placed.with_columns(pl.lit(0.0).alias("input_usd"), pl.lit(0.0).alias("input_h"))
     assumptions = []
     for url, data_gb in task.inputs.items():
-        cloud = CLOUD_OF_SCHEME.get(url.split("://", 1)[0])
+        cloud = cloud_of(url)
         if not data_gb:
             continue
         if cloud is None:
             assumptions.append(f"{task.name}: where {url} lies is not known; moving it is taken to be free")
             continue
-        home = place(cloud, HOME_REGION[cloud])
+        home = home_of(cloud)
         assumptions.append(f"{task.name}: {url} is taken to lie where the task runs if that is {cloud}, else in {home}")
         frame, unknown = _add_input(
             frame, cloud, transfers(snapshot, data_gb, [home], frame["place"].unique().to_list())
@@ -222,7 +283,7 @@ def _uncounted_outputs(task: Task, workload: Workload) -> list[str]:
     if any(edge.source == task.name for edge in workload.edges):
         return []
     return [
-        f"{task.name}: writing {data_gb:g} GB to {url} is taken to be free"
+        f"{task.name}: writing {plain(data_gb)} GB to {url} is taken to be free"
         for url, data_gb in task.outputs.items()
         if data_gb
     ]

@@ -9,7 +9,7 @@ from enum import Enum, auto
 import numpy as np
 import numpy.typing as npt
 
-from engine.status import raised
+from engine.status import NO_LIMIT, TimeLimit, raised
 from engine.workload import Objective
 
 Floats = npt.NDArray[np.float64]
@@ -31,6 +31,11 @@ class TaskOptions:
     ready_h: Floats
     place: Integers
     preference: Integers
+
+    @property
+    def columns(self) -> tuple[int, ...]:
+        """Which arrays these are: tasks that share them have the same candidates."""
+        return tuple(map(id, (self.cost_usd, self.hours, self.ready_h, self.place, self.preference)))
 
     def take(self, numbers: Integers) -> TaskOptions:
         """The candidates of these numbers alone."""
@@ -56,6 +61,11 @@ class EdgeOptions:
     egress_usd: Floats
     transfer_h: Floats
 
+    @property
+    def matrices(self) -> tuple[int, int]:
+        """Which matrices these are: edges that share them move the same data."""
+        return id(self.egress_usd), id(self.transfer_h)
+
 
 class Measure(Enum):
     """What plans are compared by: steps of preference given up, $ and h."""
@@ -76,9 +86,15 @@ class DagProblem:
     budget_usd: float | None = None
 
     def take(self, numbers: Sequence[Integers]) -> DagProblem:
-        """The problem with the candidates of these numbers alone, task by task."""
-        tasks = tuple(task.take(of_task) for task, of_task in zip(self.tasks, numbers, strict=True))
-        return replace(self, tasks=tasks)
+        """The problem with the candidates of these numbers alone, task by task; what was shared stays shared."""
+        taken: dict[tuple[int, ...], TaskOptions] = {}
+        tasks = []
+        for task, of_task in zip(self.tasks, numbers, strict=True):
+            key = (*task.columns, id(of_task))
+            if key not in taken:
+                taken[key] = task.take(of_task)
+            tasks.append(replace(taken[key], name=task.name))
+        return replace(self, tasks=tuple(tasks))
 
     @property
     def order(self) -> tuple[Measure, Measure, Measure]:
@@ -141,14 +157,23 @@ def compact(problem: DagProblem) -> DagProblem:
     """The problem without the places where no task has a candidate; candidates keep their numbers."""
     used = np.unique(np.concatenate([task.place for task in problem.tasks]))
     square = np.ix_(used, used)
+    places = {id(task.place): np.searchsorted(used, task.place) for task in _distinct_places(problem)}
+    matrices = {edge.matrices: (edge.egress_usd[square], edge.transfer_h[square]) for edge in _distinct_edges(problem)}
     return replace(
         problem,
-        tasks=tuple(replace(task, place=np.searchsorted(used, task.place)) for task in problem.tasks),
-        edges=tuple(
-            replace(edge, egress_usd=edge.egress_usd[square], transfer_h=edge.transfer_h[square])
-            for edge in problem.edges
-        ),
+        tasks=tuple(replace(task, place=places[id(task.place)]) for task in problem.tasks),
+        edges=tuple(EdgeOptions(edge.source, edge.target, *matrices[edge.matrices]) for edge in problem.edges),
     )
+
+
+def _distinct_places(problem: DagProblem) -> Iterable[TaskOptions]:
+    """One task for each array of places."""
+    return {id(task.place): task for task in problem.tasks}.values()
+
+
+def _distinct_edges(problem: DagProblem) -> Iterable[EdgeOptions]:
+    """One edge for each pair of matrices."""
+    return {edge.matrices: edge for edge in problem.edges}.values()
 
 
 def best_choice(problem: DagProblem, choices: Iterable[tuple[int, ...]]) -> tuple[int, ...] | None:
@@ -167,26 +192,49 @@ def renumbered(choice: Sequence[int], numbers: Sequence[Integers]) -> tuple[int,
     return tuple(int(of_task[number]) for of_task, number in zip(numbers, choice, strict=True)) if choice else ()
 
 
-def prune(problem: DagProblem) -> tuple[DagProblem, list[Integers]]:
+def prune(problem: DagProblem, limit: TimeLimit = NO_LIMIT) -> tuple[DagProblem, list[Integers]]:
     """The problem without candidates that another one always replaces at no loss, and the numbers kept.
 
     Candidate b falls to a if, whatever the other tasks choose, a is no less preferred, no dearer and no slower:
     cost(a) + sum over edges of the most that a's place can cost more than b's <= cost(b), and likewise its run
     time, its inputs' arrival and its transfers. Swapping b for a in any plan then keeps every limit and worsens
-    no measure, whichever other candidates have been swapped already; of equals the first stays.
+    no measure, whichever other candidates have been swapped already; of equals the first stays. Where the time is
+    up, what still stands stays.
+
+    Tasks that share their arrays, and whose edges share theirs, have the same answer, found once.
     """
-    kept = [_undominated(problem, number) for number in range(len(problem.tasks))]
-    return problem.take(kept), kept
+    kept = _undominated_at_home_by_task(problem)
+    problem = problem.take(kept)
+    between = _PlacesCompared(problem)
+    further: dict[object, Integers] = {}
+    keys = [between.key(number) for number in range(len(problem.tasks))]
+    for number, (task, key) in enumerate(zip(problem.tasks, keys, strict=True)):
+        if key not in further:
+            everything = np.arange(task.place.size)
+            further[key] = _undominated(task, *between.worst_differences(number)) if limit.allows() else everything
+    numbers = [further[key] for key in keys]
+    both: dict[tuple[int, int], Integers] = {}
+    for first, then in zip(kept, numbers, strict=True):
+        if (id(first), id(then)) not in both:
+            both[id(first), id(then)] = first[then]
+    return problem.take(numbers), [both[id(first), id(then)] for first, then in zip(kept, numbers, strict=True)]
 
 
-def _undominated(problem: DagProblem, number: int) -> Integers:
-    """The numbers of the candidates of a task that no other one dominates, ascending."""
-    task = problem.tasks[number]
-    numbers = _undominated_at_home(task)
-    task = task.take(numbers)
-    more_usd, more_h = _worst_differences(problem, number)
-    alive = np.ones(numbers.size, dtype=bool)
-    for a in np.lexsort((numbers, task.ready_h + task.hours, task.cost_usd)):
+def _undominated_at_home_by_task(problem: DagProblem) -> list[Integers]:
+    found: dict[tuple[int, ...], Integers] = {}
+    for task in problem.tasks:
+        if task.columns not in found:
+            found[task.columns] = _undominated_at_home(task)
+    return [found[task.columns] for task in problem.tasks]
+
+
+def _undominated(task: TaskOptions, more_usd: Floats, more_h: Floats) -> Integers:
+    """The numbers of the candidates of a task that no other one dominates, ascending.
+
+    `more_usd` and `more_h` say for places (a, b) how much being in a rather than in b adds at most.
+    """
+    alive = np.ones(task.place.size, dtype=bool)
+    for a in np.lexsort((np.arange(task.place.size), task.ready_h + task.hours, task.cost_usd)):
         if not alive[a]:
             continue
         falls = (
@@ -197,7 +245,7 @@ def _undominated(problem: DagProblem, number: int) -> Integers:
         )
         falls[a] = False
         alive &= ~falls
-    return numbers[alive]
+    return np.flatnonzero(alive)
 
 
 def _undominated_at_home(task: TaskOptions) -> Integers:
@@ -218,17 +266,48 @@ def _undominated_at_home(task: TaskOptions) -> Integers:
     return np.sort(order[stays])
 
 
-def _worst_differences(problem: DagProblem, number: int) -> tuple[Floats, Floats]:
-    """For places (a, b): the most that being in a rather than in b adds to the task's edges, in $ and in h."""
-    usd, hours = np.zeros((problem.places, problem.places)), np.zeros((problem.places, problem.places))
-    for edge in problem.edges:
-        if number not in {edge.source, edge.target}:
-            continue
-        out = number == edge.source
-        there = np.unique(problem.tasks[edge.target if out else edge.source].place)
-        usd += _most_more(edge.egress_usd if out else edge.egress_usd.T, there, problem.places)
-        hours += np.maximum(_most_more(edge.transfer_h if out else edge.transfer_h.T, there, problem.places), 0.0)
-    return usd, hours
+class _PlacesCompared:
+    """By task: how much its edges can add, at most, if it is in one place rather than in another."""
+
+    def __init__(self, problem: DagProblem) -> None:
+        self._problem = problem
+        self._ends: list[list[tuple[EdgeOptions, bool]]] = [[] for _ in problem.tasks]
+        for edge in problem.edges:
+            self._ends[edge.source].append((edge, True))
+            self._ends[edge.target].append((edge, False))
+        self._there = {id(task.place): np.unique(task.place) for task in _distinct_places(problem)}
+        self._most: dict[object, tuple[Floats, Floats]] = {}
+
+    def key(self, number: int) -> object:
+        """Equal for tasks with the same candidates, the same data to move and the same places at its other ends."""
+        ends = sorted(self._end_key(edge, out=out) for edge, out in self._ends[number])
+        return self._problem.tasks[number].columns, *ends
+
+    def worst_differences(self, number: int) -> tuple[Floats, Floats]:
+        """For places (a, b): the most that being in a rather than in b adds to the task's edges, in $ and in h."""
+        square = self._problem.places, self._problem.places
+        usd, hours = np.zeros(square), np.zeros(square)
+        for edge, out in self._ends[number]:
+            key = self._end_key(edge, out=out)
+            if key not in self._most:
+                self._most[key] = self._most_more(edge, out=out)
+            more_usd, more_h = self._most[key]
+            usd += more_usd
+            hours += more_h
+        return usd, hours
+
+    def _end_key(self, edge: EdgeOptions, *, out: bool) -> tuple[int, int, bool, bytes]:
+        return *edge.matrices, out, self._places_there(edge, out=out).tobytes()
+
+    def _places_there(self, edge: EdgeOptions, *, out: bool) -> Integers:
+        """The places of the task at the edge's other end."""
+        return self._there[id(self._problem.tasks[edge.target if out else edge.source].place)]
+
+    def _most_more(self, edge: EdgeOptions, *, out: bool) -> tuple[Floats, Floats]:
+        there, places = self._places_there(edge, out=out), self._problem.places
+        usd = _most_more(edge.egress_usd if out else edge.egress_usd.T, there, places)
+        hours = _most_more(edge.transfer_h if out else edge.transfer_h.T, there, places)
+        return usd, np.maximum(hours, 0.0)
 
 
 def _most_more(figures: Floats, there: Integers, places: int) -> Floats:

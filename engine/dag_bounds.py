@@ -8,21 +8,25 @@ goes from one place to another. What then exceeds a limit, or a plan already at 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, takewhile
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from engine.dag import DagProblem, Floats, Integers, Measure, Schedule, TaskOptions, renumbered
-from engine.status import raised
+from engine.dag import DagProblem, EdgeOptions, Floats, Integers, Measure, Schedule, renumbered
+from engine.dag_dual import Shifts, by_place, shifts_of
+from engine.status import NO_LIMIT, TimeLimit, raised
 
 Booleans = npt.NDArray[np.bool_]
 
-HOUR_WEIGHTS: Final = (0.0, *(2.0 ** (power / 2) for power in range(-16, 17)), 1e6)
-"""What an hour is worth in the sums of cost and time that are tried, in the $/h of a plan."""
+ONLY_COST: Final = 0.0
+ONLY_TIME: Final = 1e6
+BETWEEN: Final = tuple(2.0 ** (power / 2) for power in range(-16, 17))
+HOUR_WEIGHTS: Final = (ONLY_COST, ONLY_TIME, *BETWEEN)
+"""What an hour is worth in the sums of cost and time that are tried, in the $/h of a plan: the outermost first."""
 
 
 @dataclass(frozen=True)
@@ -44,29 +48,39 @@ class Reach:
     """The least that any plan comes to by the objective."""
 
 
-def within_reach(problem: DagProblem, plan: Schedule | None) -> Reach:
-    """What a plan that keeps the limits and is no worse than `plan` can consist of."""
+def within_reach(
+    problem: DagProblem,
+    plan: Schedule | None,
+    weights: Iterable[float] = HOUR_WEIGHTS,
+    limit: TimeLimit = NO_LIMIT,
+) -> Reach:
+    """What a plan that keeps the limits and is no worse than `plan` can consist of.
+
+    By each measure alone, and by sums of cost and time for each of the weights.
+    """
+    backbone = Backbone.of(problem, limit)
     bounds = {
         Measure.PREFERENCE: preference_bounds(problem),
-        Measure.COST: sum_bounds(problem, Backbone.of(problem), usd_h=0.0),
+        Measure.COST: sum_bounds(problem, backbone, usd_h=0.0),
         Measure.TIME: time_bounds(problem),
     }
     most = _ceilings(problem, plan, {measure: bound.least for measure, bound in bounds.items()})
     may_be = [np.ones(task.place.size, dtype=bool) for task in problem.tasks]
     may_link = [np.ones((problem.places, problem.places), dtype=bool) for _ in problem.edges]
-    weighted = _weighted(problem, most[Measure.COST], most[Measure.TIME])
+    weighted = _weighted(problem, backbone, most[Measure.COST], most[Measure.TIME], weights)
     for bound, figure in chain(((bounds[measure], most[measure]) for measure in Measure), weighted):
         may_be = [may & (least <= figure) for may, least in zip(may_be, bound.candidates, strict=True)]
         may_link = [may & (least <= figure) for may, least in zip(may_link, bound.pairs, strict=True)]
     return Reach(tuple(np.flatnonzero(may) for may in may_be), tuple(may_link), bounds[problem.main].least)
 
 
-def _weighted(problem: DagProblem, usd: float, hours: float) -> Iterator[tuple[Bounds, float]]:
+def _weighted(
+    problem: DagProblem, backbone: Backbone, usd: float, hours: float, weights: Iterable[float]
+) -> Iterator[tuple[Bounds, float]]:
     """Bounds on cost + weight * time, and what a plan of at most so much cost and time can come to."""
     if not (np.isfinite(usd) and np.isfinite(hours)):
         return
-    backbone = Backbone.of(problem)
-    for weight in HOUR_WEIGHTS:
+    for weight in weights:
         usd_h = weight * usd / hours if usd and hours else weight
         yield sum_bounds(problem, backbone, usd_h), raised(usd + usd_h * hours)
 
@@ -94,7 +108,7 @@ def preference_bounds(problem: DagProblem) -> Bounds:
     return Bounds(
         least,
         candidates=tuple(least + steps for steps in more),
-        pairs=tuple(np.full((problem.places, problem.places), least) for _ in problem.edges),
+        pairs=tuple(np.full((problem.places, problem.places), least) for _ in problem.edges[:1]) * len(problem.edges),
     )
 
 
@@ -140,11 +154,11 @@ def _forward(problem: DagProblem) -> tuple[list[Floats], list[Floats]]:
     """By task and place: when the task can be done at the earliest, and when its data can be there."""
     ready = [np.zeros(problem.places) for _ in problem.tasks]
     done: list[Floats] = []
+    into = _edges_by(problem, [edge.target for edge in problem.edges])
     for number, task in enumerate(problem.tasks):
-        for edge in problem.edges:
-            if edge.target == number:
-                arrives = (done[edge.source][:, None] + edge.transfer_h).min(axis=0)
-                ready[number] = np.maximum(ready[number], arrives)
+        for edge in into[number]:
+            arrives = (done[edge.source][:, None] + edge.transfer_h).min(axis=0)
+            ready[number] = np.maximum(ready[number], arrives)
         start = np.maximum(task.ready_h, ready[number][task.place])
         done.append(by_place(task, start + task.hours, problem.places))
     return done, ready
@@ -153,20 +167,21 @@ def _forward(problem: DagProblem) -> tuple[list[Floats], list[Floats]]:
 def _backward(problem: DagProblem) -> list[Floats]:
     """By task and place: hours from the end of the task to the end of the plan at the least."""
     rest = [np.zeros(problem.places) for _ in problem.tasks]
+    out_of = _edges_by(problem, [edge.source for edge in problem.edges])
     for number in reversed(range(len(problem.tasks))):
-        for edge in problem.edges:
-            if edge.source == number:
-                target = problem.tasks[edge.target]
-                onward = by_place(target, target.hours + rest[edge.target][target.place], problem.places)
-                rest[number] = np.maximum(rest[number], (edge.transfer_h + onward[None, :]).min(axis=1))
+        for edge in out_of[number]:
+            target = problem.tasks[edge.target]
+            onward = by_place(target, target.hours + rest[edge.target][target.place], problem.places)
+            rest[number] = np.maximum(rest[number], (edge.transfer_h + onward[None, :]).min(axis=1))
     return rest
 
 
-def by_place(task: TaskOptions, figures: Floats, places: int) -> Floats:
-    """The least of the figures in each place, infinite where the task has no candidate."""
-    least = np.full(places, np.inf)
-    np.minimum.at(least, task.place, figures)
-    return least
+def _edges_by(problem: DagProblem, ends: Sequence[int]) -> list[list[EdgeOptions]]:
+    """By task the edges that have it at this end."""
+    found: list[list[EdgeOptions]] = [[] for _ in problem.tasks]
+    for edge, end in zip(problem.edges, ends, strict=True):
+        found[end].append(edge)
+    return found
 
 
 @dataclass(frozen=True)
@@ -187,38 +202,56 @@ class _Link:
 class Backbone:
     """A path of the DAG (its tasks and edges) and a forest that holds it.
 
-    The forest's `links` lead from every root outwards: a task's own link stands before those of its children.
+    The forest's `links` lead from every root outwards: a task's own link stands before those of its children. Where
+    the forest lacks edges, `shifts` let its tasks bear what these cost.
     """
 
     tasks: frozenset[int]
     edges: frozenset[int]
     roots: tuple[int, ...]
     links: tuple[_Link, ...]
+    shifts: Shifts
 
     @classmethod
-    def of(cls, problem: DagProblem) -> Backbone:
-        """The path that takes longest on the cheapest candidates, and then the edges whose data is dearest to move."""
+    def of(cls, problem: DagProblem, limit: TimeLimit | None = None) -> Backbone:
+        """The path that takes longest on the cheapest candidates, and then the edges whose data is dearest to move.
+
+        Shifts are looked for within the limit, and not at all without one.
+        """
         tasks, edges = _longest_path(problem)
         dearness = [(number not in edges, -float(edge.egress_usd.mean())) for number, edge in enumerate(problem.edges)]
         roots, neighbours = _spanning_forest(problem, sorted(range(len(problem.edges)), key=dearness.__getitem__))
         links: list[_Link] = []
-        reached = list(roots)
-        for parent in reached:
+        reached = dict.fromkeys(roots)
+        waiting = list(roots)
+        for parent in waiting:
             for edge, child in neighbours[parent]:
                 if child not in reached:
-                    reached.append(child)
+                    reached[child] = None
+                    waiting.append(child)
                     links.append(_Link(edge, child, parent, problem.edges[edge].target == child))
-        return cls(tasks, edges, roots, tuple(links))
+        lacks_edges = len(links) < len(problem.edges)
+        shifts = shifts_of(problem, limit) if lacks_edges and limit is not None else []
+        return cls(tasks, edges, roots, tuple(links), shifts)
 
     def sums(self, problem: DagProblem, usd_h: float) -> tuple[list[Floats], list[Floats]]:
         """cost + `usd_h` * hours, the hours on the path alone: by task (per candidate) and by edge (matrices)."""
-        return (
-            [task.cost_usd + (usd_h if n in self.tasks else 0.0) * task.hours for n, task in enumerate(problem.tasks)],
-            [
-                edge.egress_usd + (usd_h if n in self.edges else 0.0) * edge.transfer_h
-                for n, edge in enumerate(problem.edges)
-            ],
-        )
+        own = [task.cost_usd + (usd_h if n in self.tasks else 0.0) * task.hours for n, task in enumerate(problem.tasks)]
+        matrices = weighted_matrices(problem, [usd_h if n in self.edges else 0.0 for n in range(len(problem.edges))])
+        for n, (edge, (at_source, at_target)) in enumerate(zip(problem.edges, self.shifts, strict=False)):
+            own[edge.source] = own[edge.source] + at_source[problem.tasks[edge.source].place]
+            own[edge.target] = own[edge.target] + at_target[problem.tasks[edge.target].place]
+            matrices[n] = matrices[n] - at_source[:, None] - at_target[None, :]
+        return own, matrices
+
+
+def weighted_matrices(problem: DagProblem, usd_h: Sequence[float]) -> list[Floats]:
+    """Egress + `usd_h` (by edge) * transfer; edges that share their matrices and the weight share the sum."""
+    sums: dict[tuple[int, int, float], Floats] = {}
+    for edge, weight in zip(problem.edges, usd_h, strict=True):
+        if (*edge.matrices, weight) not in sums:
+            sums[*edge.matrices, weight] = edge.egress_usd + weight * edge.transfer_h if weight else edge.egress_usd
+    return [sums[*edge.matrices, weight] for edge, weight in zip(problem.edges, usd_h, strict=True)]
 
 
 def _longest_path(problem: DagProblem) -> tuple[frozenset[int], frozenset[int]]:
@@ -288,28 +321,34 @@ def _inward(
     return below, messages
 
 
-def tried_choices(problem: DagProblem) -> list[tuple[int, ...]]:
-    """Choices of little cost or time or both, whether they keep the limits or not: those of least weighted sums."""
-    preferred = [_preferred(task) for task in problem.tasks]
-    choices = [renumbered(choice, preferred) for choice in _least_sums(problem.take(preferred))]
+def tried_choices(problem: DagProblem, limit: TimeLimit = NO_LIMIT) -> list[tuple[int, ...]]:
+    """Choices of little cost or time or both, whether they keep the limits or not: those of least weighted sums.
+
+    Where the time is up, those of the first weights alone: at least one, for the solver may find none.
+    """
+    preferred = _preferred(problem)
+    choices = [renumbered(choice, preferred) for choice in _least_sums(problem.take(preferred), limit)]
     if any(task.preference.any() for task in problem.tasks):
-        choices += _least_sums(problem)
+        choices += _least_sums(problem, limit)
     return list(dict.fromkeys(choices))
 
 
-def _preferred(task: TaskOptions) -> Integers:
-    return np.flatnonzero(task.preference == task.preference.min())
+def _preferred(problem: DagProblem) -> list[Integers]:
+    """By task the numbers of its preferred candidates; tasks that share their arrays share these."""
+    found = {id(task.preference): np.flatnonzero(task.preference == task.preference.min()) for task in problem.tasks}
+    return [found[id(task.preference)] for task in problem.tasks]
 
 
-def _least_sums(problem: DagProblem) -> Iterator[tuple[int, ...]]:
+def _least_sums(problem: DagProblem, limit: TimeLimit) -> Iterator[tuple[int, ...]]:
     """The choices of least cost + weight * (hours + transfers) along a forest, for a range of weights."""
     backbone = Backbone.of(problem)
     usd = sum(float(task.cost_usd.min()) for task in problem.tasks)
     hours = sum(float(task.hours.min()) for task in problem.tasks)
-    for weight in HOUR_WEIGHTS:
+    first, last = (ONLY_COST, ONLY_TIME) if problem.main is Measure.COST else (ONLY_TIME, ONLY_COST)
+    for weight in chain([first], takewhile(lambda _: limit.allows(), (last, *BETWEEN))):
         usd_h = weight * usd / hours if usd and hours else weight
         own = [task.cost_usd + usd_h * task.hours for task in problem.tasks]
-        matrices = [edge.egress_usd + usd_h * edge.transfer_h for edge in problem.edges]
+        matrices = weighted_matrices(problem, [usd_h] * len(problem.edges))
         yield _least_sum(problem, backbone, own, matrices)
 
 

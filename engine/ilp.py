@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final, NewType
 
@@ -87,9 +87,13 @@ class Model:
         endless = [self.variables[variable] for variable, value in objective.items() if value < 0]
         if any(math.isinf(high) for _, _, high, _ in endless):
             raise ValueError("the objective rewards a variable that has no upper bound")
-        problem, columns = self._build(objective)
-        problem.solve(pulp.HiGHS(msg=False, output_flag=False, threads=THREADS, gapRel=0.0, timeLimit=time_limit_s))
-        return _read(problem, columns)
+        solved = self._run(objective, time_limit_s, presolve="choose")
+        if solved.status is not Status.INFEASIBLE:
+            return solved
+        # The presolve of HiGHS 1.15.1 calls some feasible models infeasible: without it the answer is believed.
+        left_s = None if time_limit_s is None else max(0.0, time_limit_s - solved.seconds)
+        again = self._run(objective, left_s, presolve="off")
+        return replace(again, seconds=solved.seconds + again.seconds)
 
     def solve_in_order(self, objectives: Sequence[Terms], time_limit_s: float | None = None) -> list[Solved]:
         """Minimise the first objective, then the second among the optima of the first, and so on.
@@ -122,6 +126,14 @@ class Model:
             for name, low, high, integer in self.variables
         ]
         return "\n".join(lines) + "\n"
+
+    def _run(self, objective: Terms, time_limit_s: float | None, *, presolve: str) -> Solved:
+        problem, columns = self._build(objective)
+        solver = pulp.HiGHS(
+            msg=False, output_flag=False, threads=THREADS, gapRel=0.0, timeLimit=time_limit_s, presolve=presolve
+        )
+        problem.solve(solver)
+        return _read(problem, columns)
 
     def _add(self, name: str, low: float, high: float, *, integer: bool) -> Variable:
         self.variables.append((name, low, high, integer))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from engine.candidates import Candidates, Unmet
+from engine.requirements import plain
 from engine.status import raised
 
 
@@ -33,11 +34,14 @@ def require_candidates(found: Sequence[Candidates]) -> None:
 
 def _unmet_line(candidates: Candidates, unmet: Unmet) -> str:
     task = candidates.task
-    which = f" (alternative {unmet.requirement + 1})" if len(task.requirements) > 1 else ""
+    number = unmet.requirement
+    which = "" if number is None or len(task.requirements) == 1 else f" (alternative {number + 1})"
     line = f"{task.name}{which}: no offer has {unmet.wanted}"
     if not unmet.offers:
         return line
-    come, they = ("1 offer comes", "it has") if unmet.offers == 1 else (f"{unmet.offers:,} offers come", "they have")
+    one = unmet.offers == 1
+    come = "1 offer comes" if one else f"{unmet.offers:,} offers come"
+    they = {"have": "it has", "are": "it is"}[unmet.seen_as] if one else f"they {unmet.seen_as}"
     seen = f"; {they} {', '.join(unmet.seen)}" if unmet.seen else ""
     return f"{line} ({come} this far{seen})"
 
@@ -57,16 +61,23 @@ def limits_lines(
     """
     reasons = []
     if deadline_h is not None and fastest_h > raised(deadline_h):
-        reasons.append(f"deadline {deadline_h:.6g} h: no plan takes less than {fastest_h:.6g} h")
+        asked, least = _apart(deadline_h, fastest_h)
+        reasons.append(f"deadline {asked} h: no plan takes less than {least} h")
     if budget_usd is not None and cheapest_usd > raised(budget_usd):
         reasons.append(f"budget {_usd(budget_usd)}: no plan costs less than {_usd(cheapest_usd)}")
     if not reasons and deadline_h is not None and budget_usd is not None:
         reasons.append(
-            f"deadline {deadline_h:.6g} h and budget {_usd(budget_usd)} conflict:"
+            f"deadline {plain(deadline_h)} h and budget {_usd(budget_usd)} conflict:"
             f" within the deadline no plan costs less than {_usd(cheapest_in_time_usd)}"
         )
     return tuple(reasons) or ("no plan keeps the limits",)
 
 
+def _apart(one: float, other: float) -> tuple[str, str]:
+    """Two different figures with as many digits as it takes to tell them apart."""
+    texts = ((plain(one, digits), plain(other, digits)) for digits in range(4, 18))
+    return next(pair for pair in texts if pair[0] != pair[1])
+
+
 def _usd(amount: float) -> str:
-    return f"${amount:,.2f}" if amount >= 1 else f"${amount:.4g}"
+    return f"${amount:,.2f}" if amount >= 1 else f"${plain(amount)}"

@@ -6,7 +6,10 @@ the name, the file and the digest, never its environment, its commands or its se
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any, Final, Literal
@@ -18,6 +21,10 @@ from engine.status import Status
 from engine.workload import Objective
 
 SCHEMA_VERSION: Final = 1
+TOLERANCE: Final = 1e-6
+"""How far figures of one plan may differ, relative to them."""
+UNPRINTABLE: Final = frozenset({"Cc", "Zl", "Zp"})
+"""Unicode's categories of control characters and of separators of lines and paragraphs."""
 
 
 class PlanError(ValueError):
@@ -191,16 +198,21 @@ def read_plan(text: str, *, file: str) -> Plan:
     """The plan that a file's text holds.
 
     Raises:
-        PlanError: it is no plan, a damaged one, or one of a later version.
+        PlanError: it is no plan, a damaged one, one of a later version, or one whose figures contradict each other.
     """
     try:
-        return _adapter().validate_json(text)
+        plan = _adapter().validate_json(text)
     except ValidationError as error:
         raise _plan_error(error, text, file) from error
+    fault = next(_faults(plan), None)
+    if fault is not None:
+        raise PlanError(f"{file}: {fault}", "the file was changed by hand: plan again")
+    return plan
 
 
 class _Version(BaseModel):
     schema_version: int
+    plans: list[Any] | None = None
 
 
 def _plan_error(error: ValidationError, text: str, file: str) -> PlanError:
@@ -208,11 +220,14 @@ def _plan_error(error: ValidationError, text: str, file: str) -> PlanError:
     if first["type"] == "json_invalid":
         return PlanError(f"{file}: not a plan file: {first['msg']}", "write it anew with `skybroker plan FILE -o`")
     try:
-        version = _Version.model_validate_json(text).schema_version
+        read = _Version.model_validate_json(text)
     except ValidationError:
         return PlanError(
             f"{file}: not a plan file: it has no schema_version", "write one with `skybroker plan FILE -o`"
         )
+    version = read.schema_version
+    if version == SCHEMA_VERSION and read.plans is not None:
+        return PlanError(f"{file}: holds several plans", "write one with `skybroker plan FILE -o`")
     if version != SCHEMA_VERSION:
         return PlanError(
             f"{file}: the plan has schema version {version}, this version reads {SCHEMA_VERSION}",
@@ -220,3 +235,71 @@ def _plan_error(error: ValidationError, text: str, file: str) -> PlanError:
         )
     where = ".".join(str(part) for part in first["loc"])
     return PlanError(f"{file}: {where}: {first['msg']}", "the file was changed by hand or cut short: plan again")
+
+
+def _faults(plan: Plan) -> Iterator[str]:
+    """What contradicts itself in the plan, each with where it is."""
+    yield from _unprintable(plan, "")
+    yield from _of_option("best", plan.best)
+    for kind, options in (("alternatives", plan.alternatives), ("comparison", plan.comparison)):
+        for number, option in enumerate(options):
+            yield from _of_option(f"{kind}.{number}", option)
+    if not _equal(plan.proof.objective, _objective(plan, plan.best)):
+        yield "proof: the objective is not that of the best plan"
+
+
+def _of_option(where: str, option: Option) -> Iterator[str]:
+    if option.placements:
+        yield from _of_figures(where, option)
+    else:
+        yield f"{where}: it has no placements"
+
+
+def _of_figures(where: str, option: Option) -> Iterator[str]:
+    for number, placement in enumerate(option.placements):
+        yield from _of_placement(f"{where}.placements.{number}", placement)
+    for number, transfer in enumerate(option.transfers):
+        if min(transfer.data_gb, transfer.egress_usd, transfer.hours) < 0:
+            yield f"{where}.transfers.{number}: a figure is below 0"
+    moved_usd = math.fsum(transfer.egress_usd for transfer in option.transfers)
+    if not _equal(option.cost_usd, math.fsum(placement.cost_usd for placement in option.placements) + moved_usd):
+        yield f"{where}: the costs do not add up"
+    if not _equal(option.hours, max(placement.start_h + placement.hours for placement in option.placements)):
+        yield f"{where}: the hours do not add up"
+
+
+def _of_placement(where: str, placement: Placement) -> Iterator[str]:
+    least = min(
+        placement.price_usd_h,
+        placement.start_h,
+        placement.hours,
+        placement.input_h,
+        placement.input_usd,
+        placement.cost_usd,
+    )
+    if least < 0 or placement.num_nodes < 1:
+        yield f"{where}: a figure is below {0 if least < 0 else 1}"
+    # machines * $/h * h = $
+    run_usd = placement.num_nodes * placement.price_usd_h * placement.hours
+    if not _equal(placement.cost_usd, run_usd + placement.input_usd):
+        yield f"{where}: the costs do not add up"
+
+
+def _objective(plan: Plan, option: Option) -> float:
+    return option.cost_usd if plan.objective is Objective.COST else option.hours
+
+
+def _equal(one: float, other: float) -> bool:
+    return math.isclose(one, other, rel_tol=TOLERANCE, abs_tol=TOLERANCE**2)
+
+
+def _unprintable(value: object, where: str) -> Iterator[str]:
+    """Texts that would not print as they stand, wherever they are."""
+    if is_dataclass(value):
+        for field in fields(value):
+            yield from _unprintable(getattr(value, field.name), f"{where}.{field.name}" if where else field.name)
+    elif isinstance(value, tuple):
+        for number, item in enumerate(value):
+            yield from _unprintable(item, f"{where}.{number}")
+    elif isinstance(value, str) and any(unicodedata.category(letter) in UNPRINTABLE for letter in value):
+        yield f"{where}: it holds characters that cannot be printed"

@@ -18,11 +18,27 @@ from engine.placements import placement_of
 from engine.plan import Option, Transfer
 from engine.planned import Planned
 from engine.problems.dag import DagSolution, solve
-from engine.status import Proof, Status
+from engine.status import Clock, Proof, Status, TimeLimit, stands_still
 from engine.transfers import transfers
 from engine.workload import Edge, Objective, Workload
 
 METHOD: Final = "mixed-integer program (HiGHS)"
+
+
+@dataclass(frozen=True)
+class _Moved:
+    """What moving some data costs and takes (place x place), 0 where that is not known."""
+
+    egress_usd: Floats
+    transfer_h: Floats
+    rate_unknown: Booleans
+    throughput_unknown: Booleans
+
+    @classmethod
+    def of(cls, matrices: tuple[Floats, Floats]) -> _Moved:
+        """From matrices that are NaN where a figure is not known."""
+        egress_usd, transfer_h = matrices
+        return cls(np.nan_to_num(egress_usd), np.nan_to_num(transfer_h), np.isnan(egress_usd), np.isnan(transfer_h))
 
 
 @dataclass(frozen=True)
@@ -36,21 +52,26 @@ class _Instance:
 
 
 def plan_dag(
-    workload: Workload, found: Sequence[Candidates], snapshot: Snapshot, time_limit_s: float | None
+    workload: Workload,
+    found: Sequence[Candidates],
+    snapshot: Snapshot,
+    time_limit_s: float | None,
+    clock: Clock = stands_still,
 ) -> Planned:
-    """Place all tasks together.
+    """Place all tasks together; the `clock` tells the seconds that the limit counts, apart from the solver's own.
 
     Raises:
         InfeasibleError: no plan keeps the deadline and the budget.
         NoPlanInTimeError: the time limit came first.
     """
+    limit = TimeLimit.of(time_limit_s, clock)
     instance = _instance(workload, found, snapshot)
-    solution = solve(instance.problem, time_limit_s)
+    solution = solve(instance.problem, limit)
     if solution.status is Status.INFEASIBLE:
-        raise InfeasibleError(_limits(instance.problem, time_limit_s))
+        raise InfeasibleError(_limits(instance.problem, limit))
     if not solution.choice:
-        limit = "" if time_limit_s is None else f" within {time_limit_s:g} s"
-        raise NoPlanInTimeError(f"no plan was found{limit}")
+        within = "" if time_limit_s is None else f" within {time_limit_s:g} s"
+        raise NoPlanInTimeError(f"no plan was found{within}")
     return Planned(
         best=_option(workload, found, instance, solution),
         proof=Proof(solution.status, solution.objective, solution.bound, solution.gap, METHOD),
@@ -59,18 +80,21 @@ def plan_dag(
 
 
 def _instance(workload: Workload, found: Sequence[Candidates], snapshot: Snapshot) -> _Instance:
-    places = pl.concat([candidates.frame["place"] for candidates in found]).unique().sort().to_list()
+    frames = {id(candidates.frame): candidates.frame for candidates in found}.values()
+    places = pl.concat([frame["place"].unique() for frame in frames]).unique().sort().to_list()
     place_number = {name: index for index, name in enumerate(places)}
     task_number = {candidates.task.name: index for index, candidates in enumerate(found)}
-    of_size = {data_gb: _matrices(snapshot, data_gb, places) for data_gb in {edge.data_gb for edge in workload.edges}}
+    # Edges that move as much share their matrices, and tasks that share their candidates their arrays.
+    of_size = {
+        data_gb: _Moved.of(_matrices(snapshot, data_gb, places))
+        for data_gb in {edge.data_gb for edge in workload.edges}
+    }
     moved = [of_size[edge.data_gb] for edge in workload.edges]
     problem = DagProblem(
-        tasks=tuple(_task_options(candidates, place_number) for candidates in found),
+        tasks=tuple(_all_options(found, place_number)),
         edges=tuple(
-            EdgeOptions(
-                task_number[edge.source], task_number[edge.target], np.nan_to_num(egress_usd), np.nan_to_num(transfer_h)
-            )
-            for edge, (egress_usd, transfer_h) in zip(workload.edges, moved, strict=True)
+            EdgeOptions(task_number[edge.source], task_number[edge.target], data.egress_usd, data.transfer_h)
+            for edge, data in zip(workload.edges, moved, strict=True)
         ),
         objective=workload.objective,
         deadline_h=workload.deadline_hours,
@@ -79,9 +103,18 @@ def _instance(workload: Workload, found: Sequence[Candidates], snapshot: Snapsho
     return _Instance(
         problem,
         frames=tuple(candidates.frame for candidates in found),
-        rate_unknown=tuple(np.isnan(egress_usd) for egress_usd, _ in moved),
-        throughput_unknown=tuple(np.isnan(transfer_h) for _, transfer_h in moved),
+        rate_unknown=tuple(data.rate_unknown for data in moved),
+        throughput_unknown=tuple(data.throughput_unknown for data in moved),
     )
+
+
+def _all_options(found: Sequence[Candidates], place_number: Mapping[str, int]) -> Iterator[TaskOptions]:
+    first: dict[tuple[int, bool], TaskOptions] = {}
+    for candidates in found:
+        key = id(candidates.frame), candidates.task.ordered
+        if key not in first:
+            first[key] = _task_options(candidates, place_number)
+        yield replace(first[key], name=candidates.task.name)
 
 
 def _task_options(candidates: Candidates, place_number: Mapping[str, int]) -> TaskOptions:
@@ -153,15 +186,16 @@ def _assumed(workload: Workload, instance: _Instance, solution: DagSolution) -> 
             yield f"{edge.source} -> {edge.target}: the throughput is not known and the data taken to arrive at once"
 
 
-def _limits(problem: DagProblem, time_limit_s: float | None) -> tuple[str, ...]:
+def _limits(problem: DagProblem, limit: TimeLimit) -> tuple[str, ...]:
     """Which limit cannot be kept, by what is the least without it."""
-    indifferent = tuple(replace(task, preference=np.zeros_like(task.preference)) for task in problem.tasks)
+    equal = {id(task.preference): np.zeros_like(task.preference) for task in problem.tasks}
+    indifferent = tuple(replace(task, preference=equal[id(task.preference)]) for task in problem.tasks)
     free = replace(problem, tasks=indifferent, deadline_h=None, budget_usd=None)
     in_time = replace(free, deadline_h=problem.deadline_h)
     return limits_lines(
         problem.deadline_h,
         problem.budget_usd,
-        fastest_h=solve(replace(free, objective=Objective.TIME), time_limit_s).bound,
-        cheapest_usd=solve(replace(free, objective=Objective.COST), time_limit_s).bound,
-        cheapest_in_time_usd=solve(replace(in_time, objective=Objective.COST), time_limit_s).bound,
+        fastest_h=solve(replace(free, objective=Objective.TIME), limit).bound,
+        cheapest_usd=solve(replace(free, objective=Objective.COST), limit).bound,
+        cheapest_in_time_usd=solve(replace(in_time, objective=Objective.COST), limit).bound,
     )

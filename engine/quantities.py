@@ -12,10 +12,10 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, time
 from typing import Final, NamedTuple
 
-from engine.workload_errors import InvalidValueError, shown
+from engine.workload_errors import InvalidValueError, figure, shown
 
 # Patterns stay text: `re` compiles one when it is first used and keeps it, and most texts use few of them.
 _NUMBER: Final = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{1,3})?"
@@ -23,8 +23,11 @@ _WITH_UNIT: Final = rf"(?P<number>{_NUMBER})\s*(?P<unit>[A-Za-z]*)"
 _DURATION_PART: Final = r"(?P<number>[-+]?(?:\d+(?:\.\d*)?|\.\d+))\s*(?P<unit>[A-Za-z]+)\s*"
 _DURATION: Final = r"(?:[-+]?(?:\d+(?:\.\d*)?|\.\d+)\s*[A-Za-z]+\s*)+"
 _MONEY: Final = rf"(?i:(?:\$|USD\s*)?(?P<number>{_NUMBER})(?:\s*(?:\$|USD))?)"
-_INSTANT: Final = r"\d{4}-\d\d-\d\d[T ]\d\d"
+_DAY: Final = r"\d{4}-\d\d-\d\d"
+_INSTANT: Final = rf"{_DAY}(?:[T ]\d\d|$)"
 _SIZE_LETTERS: Final = "KMGTP"
+LARGEST: Final = 1e12
+"""Sizes, times and sums of money beyond this are taken for mistakes, in whichever unit."""
 _HOURS: Final[Mapping[str, float]] = {
     name: hours
     for names, hours in (
@@ -48,7 +51,7 @@ class Range:
     def __str__(self) -> str:
         if self.low is None:
             return "any"
-        return f"{self.low:g}" if self.exact else f"{self.low:g}+"
+        return figure(self.low) if self.exact else f"{figure(self.low)}+"
 
 
 class GibPerVcpu(NamedTuple):
@@ -57,13 +60,15 @@ class GibPerVcpu(NamedTuple):
     ratio: float
 
 
-def parse_number(value: object, what: str, *, above: float | None = None, low: float | None = None) -> float:
-    """A finite number, above `above` and at least `low`; a text that is one counts."""
+def parse_number(
+    value: object, what: str, *, above: float | None = None, low: float | None = None, high: float = LARGEST
+) -> float:
+    """A finite number, above `above`, at least `low` and at most `high`; a text that is one counts."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise InvalidValueError(f"{what} must be a number, not {shown(value)}")
     if isinstance(value, str) and not re.fullmatch(_NUMBER, value.strip()):
         raise InvalidValueError(f"{what} must be a number, not {shown(value)}")
-    return _bounded(float(value), what, above=above, low=low)
+    return _bounded(float(value), what, above=above, low=low, high=high)
 
 
 def parse_whole_number(value: object, what: str, *, low: int, high: int | None = None) -> int:
@@ -73,9 +78,10 @@ def parse_whole_number(value: object, what: str, *, low: int, high: int | None =
     if isinstance(value, bool) or not isinstance(value, int):
         raise InvalidValueError(f"{what} must be a whole number, not {shown(value)}")
     if value < low:
-        raise InvalidValueError(f"{what} must be at least {low}, not {value}")
-    if high is not None and value > high:
-        raise InvalidValueError(f"{what} must be at most {high}, not {value}")
+        raise InvalidValueError(f"{what} must be at least {figure(low)}, not {figure(value)}")
+    most = LARGEST if high is None else high
+    if value > most:
+        raise InvalidValueError(f"{what} must be at most {figure(most)}, not {figure(value)}")
     return value
 
 
@@ -92,13 +98,13 @@ def parse_memory(value: object) -> Range | GibPerVcpu:
     if isinstance(text, str) and text.endswith("x"):
         return GibPerVcpu(parse_number(text[:-1], "memory for each vCPU", above=0))
     size, at_least = _without_plus(text)
-    with _hint("write 16 for exactly 16 GB, 16+ for at least 16 GB, or with a unit: 512MB, 1TB+"):
+    with _hint("write 16 for exactly 16 GiB, 16+ for at least 16 GiB, or with a unit: 512MB, 1TB+"):
         return Range(_binary_size(size, "memory"), exact=not at_least)
 
 
 def parse_disk_gib(value: object) -> float:
     """`256` or `256GB`, `1TB`: the size of a disk in GiB."""
-    with _hint("write a number of GB, or one with a unit: 256, 512GB, 1TB"):
+    with _hint("write a number of GiB, or one with a unit: 256, 512GB, 1TB"):
         return _binary_size(value, "the size of the disk")
 
 
@@ -120,14 +126,18 @@ def parse_hours(value: object) -> float:
 
 
 def parse_deadline(value: object) -> float | datetime:
-    """Hours from the start (see `parse_hours`), or an instant `2026-12-01T18:00Z`, naive where it names no zone."""
-    with _hint("write a time from the start (12h, 2d) or an instant (2026-12-01T18:00Z)"):
+    """Hours from the start (see `parse_hours`), or an instant `2026-12-01T18:00Z`, naive where it names no zone.
+
+    A day `2026-12-01` is its last instant, and names no zone.
+    """
+    with _hint("write a time from the start (12h, 2d), an instant (2026-12-01T18:00Z) or a day (2026-12-01)"):
         if not isinstance(value, str) or not re.match(_INSTANT, value.strip()):
             return _hours(value)
         try:
-            return datetime.fromisoformat(value.strip())
+            instant = datetime.fromisoformat(value.strip())
         except ValueError:
-            raise InvalidValueError(f"{shown(value)} is not an instant") from None
+            raise InvalidValueError(f"{shown(value)} is not an instant or a day") from None
+        return datetime.combine(instant, time.max) if re.fullmatch(_DAY, value.strip()) else instant
 
 
 def parse_usd(value: object, what: str, *, above: float | None = None) -> float:
@@ -179,14 +189,18 @@ def _binary_size(value: object, what: str) -> float:
     return _bounded(number * 1024.0 ** (exponent - 2), what, above=0)
 
 
-def _bounded(number: float, what: str, *, above: float | None = None, low: float | None = None) -> float:
+def _bounded(
+    number: float, what: str, *, above: float | None = None, low: float | None = None, high: float = LARGEST
+) -> float:
     """The number itself, if it is finite and within its bounds."""
     if not math.isfinite(number):
         raise InvalidValueError(f"{what} must be a finite number")
     if above is not None and number <= above:
-        raise InvalidValueError(f"{what} must be above {above:g}, not {number:g}")
+        raise InvalidValueError(f"{what} must be above {figure(above)}, not {figure(number)}")
     if low is not None and number < low:
-        raise InvalidValueError(f"{what} must be at least {low:g}, not {number:g}")
+        raise InvalidValueError(f"{what} must be at least {figure(low)}, not {figure(number)}")
+    if number > high:
+        raise InvalidValueError(f"{what} is too large")
     return number
 
 

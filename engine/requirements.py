@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Final
 
 import polars as pl
 
+from catalog_data.schema import Purchase
 from engine.residency import lies_in
-from engine.workload import AcceleratorRequest, Range, Requirement, Residency
+from engine.workload import AcceleratorRequest, Range, Requirement, Residency, Task
 
 TOLERANCE: Final = 1e-3
 """How far a figure may lie off what is asked for: memory is given to three digits."""
 SHARE_TOLERANCE: Final = 5e-3
 """The same for a share of an accelerator: 1/6 is 0.167 here and 0.17 there."""
 ALWAYS: Final = pl.lit(value=True)
+UNWEIGHED: Final = {name: name for name in ("network_tier", "disk_tier", "local_disk")} | {"disk_size": "disk_gib"}
+"""Fields that no check looks at, as they are written: in Requirement."""
+COMMITMENTS: Final = {Purchase.RESERVED_1Y: "1 year", Purchase.RESERVED_3Y: "3 years"}
 DEFAULT_ARCH: Final = "x86_64"
 DEFAULT_VCPUS: Final = 8.0
 DEFAULT_GIB_PER_VCPU: Final = 4.0
@@ -39,6 +44,12 @@ class Check:
     near: str = ""
 
 
+def plain(figure: float, digits: int = 4) -> str:
+    """A figure for people: so many significant digits, never an exponent, no digit before the point left out."""
+    whole = len(f"{abs(figure):.0f}")
+    return f"{Decimal(f'{figure:.{max(digits, whole)}g}'):,f}"
+
+
 def with_defaults(requirement: Requirement) -> tuple[Requirement, str | None]:
     """The requirement, or where it asks for no hardware at all the one that `sky` takes then; what was assumed."""
     asked = (
@@ -58,17 +69,19 @@ def with_defaults(requirement: Requirement) -> tuple[Requirement, str | None]:
 def checks_of(requirement: Requirement, residency: Residency | None) -> tuple[Check, ...]:
     """The checks, in the order in which an offer is judged; always the same number of them.
 
-    The accelerator comes first: where it is sold is what a user who asked for it elsewhere wants to know.
+    The accelerator comes first where one is asked for: where it is sold is what a user who asked for it elsewhere wants
+    to know. Else the place and the type come first: what is sold there is.
     The frame has snapshot.OFFER_ROWS and, for the residency, `continent` and `country`.
     """
-    accelerator, count = _accelerator_checks(requirement)
-    return (
-        accelerator,
-        count,
+    accelerator = _accelerator_checks(requirement)
+    named = (
         _equals("in another cloud", "cloud", requirement.cloud),
         _equals("in another region", "region", requirement.region),
         _equals("in another zone", "zone", requirement.zone),
         _equals("another instance type", "instance_type", requirement.instance_type),
+    )
+    return (
+        *((*named, *accelerator) if requirement.accelerator is None else (*accelerator, *named)),
         _arch_check(requirement),
         _range_check("too few or too many vCPUs", "vcpus", "vCPUs", requirement.vcpus),
         _range_check("too little or too much memory", "memory_gib", "GiB of memory", requirement.memory_gib),
@@ -102,17 +115,22 @@ def _accelerator_checks(requirement: Requirement) -> tuple[Check, Check]:
     if request is None:
         # A machine with accelerators that nobody asked for is a surprise, unless its type was named.
         unasked = "with accelerators that were not asked for"
-        return Check(unasked, "a machine without accelerators", column.is_null(), column), Check(number, "", ALWAYS)
+        machine = pl.coalesce(pl.format("{} x {}", _plain_count(), column), column)
+        return Check(unasked, "a machine without accelerators", column.is_null(), machine), Check(number, "", ALWAYS)
     return (
         Check(another, f"accelerator {request.name}", column == request.name, column),
         Check(
             number,
-            f"{request.count:g} x {request.name}",
+            f"{plain(request.count)} x {request.name}",
             _count_passes(request),
             pl.col("accelerator_count").round(3),
-            f"{{:g}} x {request.name}",
+            f"{{}} x {request.name}",
         ),
     )
+
+
+def _plain_count() -> pl.Expr:
+    return pl.col("accelerator_count").round(3).cast(pl.String).str.strip_suffix(".0")
 
 
 def _count_passes(request: AcceleratorRequest) -> pl.Expr:
@@ -139,9 +157,9 @@ def _range_check(fell_out: str, column: str, unit: str, wanted: Range | None) ->
     if wanted is None or wanted.low is None:
         return Check(fell_out, "", ALWAYS)
     value = pl.col(column)
-    text = f"{wanted.low:g}{'' if wanted.exact else '+'} {unit}"
+    text = f"{plain(wanted.low)}{'' if wanted.exact else '+'} {unit}"
     passes = (value - wanted.low).abs() < TOLERANCE if wanted.exact else value >= wanted.low - TOLERANCE
-    return Check(fell_out, text, passes, value.round(1), "{:g}")
+    return Check(fell_out, text, passes, value.round(1))
 
 
 def _ratio_check(gib_per_vcpu: float | None) -> Check:
@@ -149,9 +167,8 @@ def _ratio_check(gib_per_vcpu: float | None) -> Check:
         return Check("too little memory for its vCPUs", "", ALWAYS)
     ratio = pl.col("memory_gib") / pl.col("vcpus")
     passes = ratio >= gib_per_vcpu - TOLERANCE
-    return Check(
-        "too little memory for its vCPUs", f"{gib_per_vcpu:g} GiB of memory a vCPU", passes, ratio.round(1), "{:g}"
-    )
+    wanted = f"{plain(gib_per_vcpu)} GiB of memory a vCPU"
+    return Check("too little memory for its vCPUs", wanted, passes, ratio.round(1))
 
 
 def _residency_check(residency: Residency | None) -> Check:
@@ -172,8 +189,8 @@ def _cap_check(max_hourly_cost: float | None) -> Check:
     if max_hourly_cost is None:
         return Check(fell_out, "", ALWAYS)
     price = pl.col("price_usd_h")
-    wanted = f"a price of at most ${max_hourly_cost:g}/h"
-    return Check(fell_out, wanted, price <= max_hourly_cost, price.round(4), "${:g}/h")
+    wanted = f"a price of at most ${plain(max_hourly_cost)}/h"
+    return Check(fell_out, wanted, price <= max_hourly_cost, price.round(4), "${}/h")
 
 
 def first_failing(checks: Sequence[Check]) -> pl.Expr:
@@ -183,3 +200,50 @@ def first_failing(checks: Sequence[Check]) -> pl.Expr:
         for number, check in enumerate(checks)
     ]
     return pl.coalesce(*failed, pl.lit(len(checks), dtype=pl.Int32))
+
+
+def assumed_of_requirements(task: Task, frame: pl.DataFrame) -> list[str]:
+    """What a task's requirements ask for that is weighed otherwise or not at all, given its candidates."""
+    lines = [
+        *(["the alternatives are taken in the order given, whatever they cost"] if _has_order(task) else []),
+        *_larger_shares(task, frame),
+        *_unweighed(task),
+        *_commitments(frame),
+    ]
+    return [f"{task.name}: {line}" for line in lines]
+
+
+def _has_order(task: Task) -> bool:
+    return task.ordered and len(task.requirements) > 1
+
+
+def _larger_shares(task: Task, frame: pl.DataFrame) -> Iterator[str]:
+    """Shares of an accelerator that are not sold as such everywhere."""
+    for number, requirement in enumerate(task.requirements):
+        request = requirement.accelerator
+        if request is None or request.count >= 1:
+            continue
+        sold = frame.filter(pl.col("requirement") == number)["accelerator_count"]
+        if (sold > request.count + SHARE_TOLERANCE).any():
+            share = f"{plain(request.count)} x {request.name}"
+            yield f"where {share} is not sold, the price is that of the larger share or the whole one that is"
+
+
+def _unweighed(task: Task) -> Iterator[str]:
+    """Fields that are carried for whoever launches the task."""
+    given = [
+        name
+        for name, field in UNWEIGHED.items()
+        if any(getattr(requirement, field) is not None for requirement in task.requirements)
+    ]
+    if given:
+        yield f"{', '.join(given)} {'is' if len(given) == 1 else 'are'} not weighed"
+
+
+def _commitments(frame: pl.DataFrame) -> Iterator[str]:
+    years = [text for purchase, text in COMMITMENTS.items() if purchase in set(frame["purchase"])]
+    if years:
+        yield (
+            f"reserved prices are per hour of a commitment of {' or '.join(years)}, which must be paid to its end;"
+            " the commitment itself is not in the cost"
+        )

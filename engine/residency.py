@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import polars as pl
@@ -32,3 +33,30 @@ def lies_in(entries: Sequence[str]) -> pl.Expr:
     if countries:
         lies |= pl.col("country").is_in(countries)
     return lies
+
+
+def unknown_entries(entries: Sequence[str], regions: pl.DataFrame) -> list[str]:
+    """A sentence for each entry `cloud/region` whose region is not in `regions` (`cloud`, `region`), with a near one.
+
+    Such an entry matches nothing, so that a misspelt region in `deny` would be planned in.
+    """
+    known = regions.select(pl.format("{}/{}", "cloud", "region")).to_series().unique().sort().to_list()
+    folded = {name.lower() for name in known}
+    return [_unknown_region(entry, known) for entry in entries if "/" in entry and entry.lower() not in folded]
+
+
+def _unknown_region(entry: str, known: Sequence[str]) -> str:
+    cloud, _, region = entry.partition("/")
+    regions = [name.partition("/")[2] for name in known if name.startswith(f"{cloud}/")]
+    message = f"residency: the catalog knows no region {entry}"
+    if not regions:
+        return f"{message}: it has no region of {cloud} at all"
+    nearest = nearest_place(region, regions)
+    return f"{message}: did you mean {cloud}/{nearest}?" if nearest else message
+
+
+def nearest_place(text: str, known: Iterable[str]) -> str | None:
+    """The known name that `text` is a misspelling of, in any case, or None: no place is near to another one."""
+    by_folded = {name.casefold(): name for name in known}
+    close = difflib.get_close_matches(text.casefold(), by_folded, n=1, cutoff=0.75)
+    return by_folded[close[0]] if close else None

@@ -54,6 +54,8 @@ _NUMBER: Final = re.compile(
     r"|(?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][-+][0-9]{1,3})?|(?P<word>\.(?:inf|Inf|INF|nan|NaN|NAN)))"
 )
 
+_QUOTED: Final = r"""'([^']*)'|"([^"]*)\""""
+"""What a message of the parser holds in quotes."""
 _SYNTAX_HINTS: Final[Mapping[str, str]] = {
     "mapping values are not allowed": "quote a text that holds `: `; start the fields of a mapping in one column",
     "cannot start any token": "indent with spaces, not tabs; put a text that starts with @, ` or % in quotes",
@@ -161,11 +163,17 @@ def _error_at(file: str, text: str, offset: int, message: str) -> WorkloadError:
 
 
 def _syntax_error(file: str, error: yaml.MarkedYAMLError) -> WorkloadError:
-    problem = error.problem or error.context or "it cannot be parsed"
+    problem = re.sub(_QUOTED, _without_text, error.problem or error.context or "it cannot be parsed")
     hint = next((hint for part, hint in _SYNTAX_HINTS.items() if part in problem), None)
     if hint is None and error.context and error.context_mark:
         hint = f"{error.context} that starts on line {error.context_mark.line + 1}"
     return _error(file, *_place(error.problem_mark or error.context_mark), f"not valid YAML: {problem}", hint)
+
+
+def _without_text(quoted: re.Match[str]) -> str:
+    """A character or the `<kind>` of a token, but no more of the text than that, for it may be a secret."""
+    inside = quoted[1] or quoted[2] or ""
+    return quoted[0] if len(inside) <= 1 or inside.startswith("<") else "..."
 
 
 @dataclass(slots=True)
@@ -267,8 +275,8 @@ class _Composer:
     def _alias(self, event: yaml.AliasEvent) -> Node:
         node = self._anchors.get(event.anchor or "")
         if node is None:
-            message = f"the alias *{event.anchor} stands for nothing that is complete above it"
-            raise _error(self._file, *_place(event.start_mark), message)
+            message = "an alias stands for nothing that is complete above it"  # its name may be a secret
+            raise _error(self._file, *_place(event.start_mark), message, "put a text that starts with * in quotes")
         return node
 
     def _keep(self, anchor: str | None, node: Node) -> None:
@@ -286,7 +294,8 @@ class _Composer:
 
     def _tag_fault(self, event: yaml.ScalarEvent | yaml.CollectionStartEvent) -> None:
         node = self._node(event, None)
-        self._fault(node, f"the tag {event.tag} cannot be read", "write a text, number, list or mapping without a tag")
+        hint = "write the value without a tag; put a text that starts with ! in quotes"
+        self._fault(node, "has a tag that cannot be read", hint)
 
     def _node(self, event: yaml.NodeEvent, value: Plain) -> Node:
         return Node(*_place(event.start_mark), value)

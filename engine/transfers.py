@@ -1,11 +1,13 @@
 """What moving data between places costs and takes.
 
-A place is `cloud:region`. Rates are cumulative: each GB is billed at the rate of the tier that it falls in.
+A place is `cloud:region`. Rates are cumulative: each GB is billed at the rate of the tier that it falls in, transfer by
+transfer. A cloud grants its free allowance once a month, not once a transfer, so it is not counted at all: a tier at
+rate 0 that a paid one follows is billed at the rate of that one. A pair whose only rate is 0 is free.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import polars as pl
@@ -49,8 +51,17 @@ def transfers(snapshot: Snapshot, data_gb: float, sources: Sequence[str], target
     )
 
 
+def default_gbit_s(snapshot: Snapshot, pairs: Iterable[tuple[str, str]]) -> dict[str, float]:
+    """The defaults by which data moves between the pairs of places that nobody has measured: class -> Gbit/s."""
+    frame = pl.DataFrame(list(pairs), {"src": pl.String, "dst": pl.String}, orient="row")
+    used = _throughput(snapshot, frame).filter(pl.col("measured").is_null() & pl.col("gbit_s").is_not_null())
+    return dict(used.select("class", "gbit_s").unique().sort("class", descending=True).iter_rows())
+
+
 def _egress(rates: pl.DataFrame, data_gb: float, pairs: pl.DataFrame) -> pl.DataFrame:
     """`src`, `dst`, `egress_usd`: sum over tiers of rate * (GB that fall into the tier); null without a first tier."""
+    paid = pl.when(pl.col("egress_usd_gb") > 0).then(pl.col("egress_usd_gb"))
+    rate = paid.backward_fill().over("src", "dst").fill_null(0.0)
     tier_to = pl.col("tier_from_gb").shift(-1).over("src", "dst").fill_null(float("inf"))
     in_tier_gb = (pl.min_horizontal(pl.lit(data_gb), tier_to) - pl.col("tier_from_gb")).clip(lower_bound=0)
     return (
@@ -62,7 +73,7 @@ def _egress(rates: pl.DataFrame, data_gb: float, pairs: pl.DataFrame) -> pl.Data
         .join(pairs.lazy(), on=["src", "dst"], how="semi")
         .sort("src", "dst", "tier_from_gb")
         # GB * $/GB = $
-        .with_columns((in_tier_gb * pl.col("egress_usd_gb")).alias("usd"))
+        .with_columns((in_tier_gb * rate).alias("usd"))
         .group_by("src", "dst", maintain_order=True)
         .agg(pl.when(pl.col("tier_from_gb").min() == 0).then(pl.col("usd").sum()).alias("egress_usd"))
         .collect()
@@ -70,10 +81,10 @@ def _egress(rates: pl.DataFrame, data_gb: float, pairs: pl.DataFrame) -> pl.Data
 
 
 def _throughput(snapshot: Snapshot, pairs: pl.DataFrame) -> pl.DataFrame:
-    """`src`, `dst`, `gbit_s`: as measured for the pair, else the default of its class."""
-    known = snapshot.throughput.select("src", "dst", "gbit_s")
+    """`src`, `dst`, `class`, `measured` and `gbit_s`: as measured for the pair, else the default of its class."""
+    known = snapshot.throughput.select("src", "dst", pl.col("gbit_s").alias("measured"))
     classes = known.filter(pl.col("src") == ANYWHERE).select(
-        pl.col("dst").alias("class"), pl.col("gbit_s").alias("default")
+        pl.col("dst").alias("class"), pl.col("measured").alias("default")
     )
     continents = snapshot.regions.select(pl.format("{}:{}", "cloud", "region").alias("place"), pl.col("continent"))
     src = continents.rename({"place": "src", "continent": "src_continent"})
@@ -91,5 +102,5 @@ def _throughput(snapshot: Snapshot, pairs: pl.DataFrame) -> pl.DataFrame:
         .with_columns(kind.alias("class"))
         .join(classes, on="class", how="left")
         .join(known, on=["src", "dst"], how="left")
-        .select("src", "dst", pl.coalesce("gbit_s", "default").alias("gbit_s"))
+        .select("src", "dst", "class", "measured", pl.coalesce("measured", "default").alias("gbit_s"))
     )

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 from catalog_data.normalise import ACCELERATORS, UnknownNameError, accelerator_name, tpu_slice
 from engine.quantities import parse_number
 from engine.workload import CPU, AcceleratorRequest
-from engine.workload_errors import InvalidValueError, Path, read_all, shown
+from engine.workload_errors import InvalidValueError, Path, figure, read_all, shown
 
 _BY_MEMORY: Final = re.compile(
     r"(?:(?P<vendor>[a-z]+):)?(?P<size>\d+)\s*(?P<unit>[MGT])i?B(?P<plus>\+?)(?::(?P<count>[^:]+))?", re.IGNORECASE
@@ -24,6 +24,8 @@ _BY_MEMORY: Final = re.compile(
 _GIB: Final = {"M": 1 / 1024, "G": 1.0, "T": 1024.0}
 _GPU_VENDORS: Final = frozenset(("amd", "nvidia"))
 """Whose accelerators a memory size without a vendor stands for."""
+MAX_COUNT: Final = 999_999
+"""How many accelerators a node may be asked to have; all such counts are written out in full."""
 _HINT: Final = "write a model and a count, such as H100:8"
 
 
@@ -116,9 +118,9 @@ def _parse_memory(match: re.Match[str], count: object) -> tuple[AcceleratorReque
 
 
 def _parse_count(value: object) -> float:
-    number = parse_number(value, "the number of accelerators", above=0)
+    number = parse_number(value, "the number of accelerators", above=0, high=MAX_COUNT)
     if number > 1 and not number.is_integer():
-        message = f"the number of accelerators must be a whole number or a share below 1, not {number:g}"
+        message = f"the number of accelerators must be a whole number or a share below 1, not {figure(number)}"
         raise InvalidValueError(message)
     return number
 

@@ -57,13 +57,6 @@ def _whole(what: str, *, low: int, high: int | None = None) -> Read:
     return Read(parse, {"type": "integer", "minimum": low} | ({} if high is None else {"maximum": high}))
 
 
-def _number(what: str, *, above: float | None = None, low: float | None = None) -> Read:
-    def parse(value: object) -> float:
-        return quantities.parse_number(value, what, above=above, low=low)
-
-    return Read(parse, _NUMBER_OR_TEXT)
-
-
 def _usd(what: str, *, above: float | None = None) -> Read:
     def parse(value: object) -> float:
         return quantities.parse_usd(value, what, above=above)
@@ -81,9 +74,9 @@ TextOrFields: TypeAlias = Annotated[
     str | Mapping[str, Any] | None, Read(workload_parsers.parse_text_or_mapping, {"anyOf": [_TEXT, _MAPPING]})
 ]
 NumNodes: TypeAlias = Annotated[int | None, _whole("the number of nodes", low=1)]
-Count: TypeAlias = Annotated[int | None, _whole("it", low=0)]
-Positive: TypeAlias = Annotated[float | None, _number("it", above=0)]
-Seconds: TypeAlias = Annotated[float | None, _number("it", low=0)]
+Count: TypeAlias = Annotated[int | None, Read(workload_parsers.parse_count, {"type": "integer", "minimum": 0})]
+Seconds: TypeAlias = Annotated[float | None, Read(workload_parsers.parse_seconds, _NUMBER_OR_TEXT)]
+Work: TypeAlias = Annotated[float | None, Read(workload_parsers.parse_work, _NUMBER_OR_TEXT)]
 
 Vcpus: TypeAlias = Annotated[Range | None, Read(quantities.parse_vcpus, _quantity(4, "4+"))]
 Memory: TypeAlias = Annotated[Range | GibPerVcpu | None, Read(quantities.parse_memory, _quantity(16, "16+", "1TB+"))]

@@ -16,7 +16,7 @@ from pathlib import PurePath
 from typing import Any, Final, NamedTuple, TypeVar
 
 from engine.source_text import Node, Source
-from engine.workload_errors import Fault, InvalidValueError, Path, shown
+from engine.workload_errors import Fault, InvalidValueError, Path, kind
 from engine.workload_graph import Dependency, parse_dependencies
 from engine.workload_parsers import parse_name
 from engine.workload_schema import (
@@ -100,7 +100,7 @@ def check_names(source: Source, entries: Iterable[Entry]) -> None:
 def _is_mapping(source: Source, document: Node) -> bool:
     if isinstance(document.value, dict):
         return True
-    message = f"a document must be a mapping of fields, not {shown(document.value)}"
+    message = f"a document must be a mapping of fields, not {kind(document.value)}"
     source.report(document, [Fault(message, "such as `run: python train.py`")])
     return False
 
@@ -171,14 +171,14 @@ def _graph_entries(source: Source, document: Node) -> Iterator[Entry]:
     """The tasks under `tasks`, by name or in a list."""
     tasks = document.value["tasks"]
     if not isinstance(tasks, dict | list) or not tasks:
-        fault = Fault(f"must be a mapping from names to tasks, not {shown(tasks)}" if tasks else "names no task")
+        fault = Fault(f"must be a mapping from names to tasks, not {kind(tasks)}" if tasks else "names no task")
         source.report(document, [fault], under=("tasks",))
         return
     items = tasks.items() if isinstance(tasks, dict) else enumerate(tasks)
     for step, body in items:
         path = ("tasks", step)
         if not isinstance(body, dict):
-            source.report(document, [Fault(f"must be a mapping of fields, not {shown(body)}")], under=path)
+            source.report(document, [Fault(f"must be a mapping of fields, not {kind(body)}")], under=path)
             continue
         name = _task_name(source, document, path, body)
         if name is not None:
@@ -187,14 +187,17 @@ def _graph_entries(source: Source, document: Node) -> Iterator[Entry]:
 
 def _task_name(source: Source, document: Node, path: Path, body: Mapping[str, Any]) -> str | None:
     """The name of a task under `tasks`: its key, or its field in a list."""
-    step, own = path[-1], _own_name(body)
-    if isinstance(step, str):
-        if own not in (None, step):
-            source.report(document, [Fault(f"contradicts the key {step}", "leave it out", ("name",))], under=path)
-        return step
-    if own is None:
+    key, own = path[-1], body.get("name")
+    if isinstance(key, str) and _own_name(body) not in (None, key.strip()):
+        source.report(document, [Fault("contradicts the key of the task", "leave it out", ("name",))], under=path)
+    if isinstance(key, int) and own is None:
         source.report(document, [Fault("needs a name")], under=path)
-    return own
+        return None
+    try:
+        return parse_name(key if isinstance(key, str) else own)
+    except InvalidValueError as error:
+        source.report(document, error.faults, under=path if isinstance(key, str) else (*path, "name"))
+        return None
 
 
 def _graph_entry(source: Source, document: Node, path: Path, name: str, body: Mapping[str, Any]) -> Entry:

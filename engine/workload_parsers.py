@@ -1,11 +1,13 @@
 """How each field of the written form is read: one plain function a field, from the value of a YAML node.
 
 All of them raise InvalidValueError, so that what a user gets to see is a sentence about the value, and not a
-validator's account of every alternative that it tried.
+validator's account of every alternative that it tried. A sentence shows the value only where it is of a narrow kind, a
+word or a quantity; commands, variables, mounts, services and the like may hold secrets, and are told by their kind.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
@@ -16,7 +18,7 @@ from catalog_data.normalise import nearest_name
 from catalog_data.schema import Purchase
 from engine.quantities import parse_data_gb, parse_hours, parse_number, parse_whole_number
 from engine.workload_accelerators import parse_hardware
-from engine.workload_errors import InvalidValueError, read_all, shown
+from engine.workload_errors import InvalidValueError, kind, read_all, shown, without_credentials
 from engine.workload_places import parse_residency_list
 
 T = TypeVar("T")
@@ -25,6 +27,8 @@ _VARIABLE: Final = r"[A-Za-z_][A-Za-z0-9_]*"
 _SECRET_PREFIX: Final = "secrets:"  # noqa: S105 - the prefix of a reference, no secret
 _PORTS: Final = r"(?P<first>[0-9]{1,5})(?:-(?P<last>[0-9]{1,5}))?"
 _LOCAL_DISK: Final = r"(?i:(?:(?:nvme|ssd):)?[0-9]+\+?|nvme|ssd)"
+MAX_NAME: Final = 200
+"""How many characters a name may have."""
 ANY_PURCHASE: Final = (Purchase.ON_DEMAND, Purchase.SPOT, Purchase.OWNED)
 """What `purchase: any` stands for: every way to buy that needs no commitment."""
 
@@ -32,35 +36,44 @@ ANY_PURCHASE: Final = (Purchase.ON_DEMAND, Purchase.SPOT, Purchase.OWNED)
 def parse_text(value: object) -> str:
     """A text."""
     if not isinstance(value, str):
-        raise InvalidValueError(f"must be a text, not {shown(value)}")
+        raise InvalidValueError(f"must be a text, not {kind(value)}")
     return value
 
 
 def parse_name(value: object) -> str:
-    """A text, or a number taken as one; not empty."""
+    """A text, or a number taken as one; on one line, not empty and at most MAX_NAME long."""
+    name = _text_or_number(value, "a name")
+    if not name.isprintable():  # it would forge lines of what is printed
+        raise InvalidValueError("holds a line break or another character that cannot be printed", "leave it out")
+    if len(name) > MAX_NAME:
+        raise InvalidValueError(f"has more than {MAX_NAME} characters")
+    return name
+
+
+def _text_or_number(value: object, what: str) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int | float) or not str(value).strip():
-        raise InvalidValueError(f"must be a name, not {shown(value)}")
+        raise InvalidValueError(f"must be {what}, not {kind(value)}")
     return str(value).strip()
 
 
 def parse_boolean(value: object) -> bool:
     """true or false."""
     if not isinstance(value, bool):
-        raise InvalidValueError(f"must be true or false, not {shown(value)}")
+        raise InvalidValueError(f"must be true or false, not {kind(value)}")
     return value
 
 
 def parse_mapping(value: object) -> Mapping[str, Any]:
     """A mapping, carried as it is."""
     if not isinstance(value, dict):
-        raise InvalidValueError(f"must be a mapping, not {shown(value)}")
+        raise InvalidValueError(f"must be a mapping, not {kind(value)}")
     return value
 
 
 def parse_list(value: object) -> list[Any]:
     """A list, carried as it is."""
     if not isinstance(value, list):
-        raise InvalidValueError(f"must be a list, not {shown(value)}")
+        raise InvalidValueError(f"must be a list, not {kind(value)}")
     return value
 
 
@@ -95,7 +108,7 @@ def each(value: object, what: str, read: Callable[[str, Any], T]) -> dict[str, T
         InvalidValueError: it is no mapping, or some entries cannot be read.
     """
     if not isinstance(value, dict):
-        raise InvalidValueError(f"must be a mapping from {what}, not {shown(value)}")
+        raise InvalidValueError(f"must be a mapping from {what}, not {kind(value)}")
     entries = read_all((((key,), (key, item)) for key, item in value.items()), lambda entry: read(*entry))
     return dict(zip(value, entries, strict=True))
 
@@ -116,7 +129,7 @@ def _variable(name: str, value: object) -> str | None:
     if not re.fullmatch(_VARIABLE, name):
         raise InvalidValueError("is not a name for a variable", "use letters, digits and underscores, no digit first")
     if isinstance(value, dict | list):
-        raise InvalidValueError(f"must be a text or a number, not {shown(value)}")
+        raise InvalidValueError(f"must be a text or a number, not {kind(value)}")
     return None if value is None else str(value)
 
 
@@ -147,18 +160,22 @@ def parse_file_mounts(value: object) -> dict[str, str | Mapping[str, Any]]:
 
 def _mount(_path: str, value: object) -> str | Mapping[str, Any]:
     if not isinstance(value, str | dict):
-        raise InvalidValueError(f"must be a path, a URL or a mapping, not {shown(value)}")
+        raise InvalidValueError(f"must be a path, a URL or a mapping, not {kind(value)}")
     return value
 
 
 def parse_labels(value: object) -> dict[str, str]:
     """Labels and their values as text."""
-    return each(value, "labels to texts", lambda _, text: parse_name(text))
+    return each(value, "labels to texts", lambda _, text: _text_or_number(text, "a text"))
 
 
 def parse_data_sizes(value: object) -> dict[str, float]:
-    """URL -> GB."""
-    return each(value, "URLs to amounts of data", lambda _, size: parse_data_gb(size))
+    """URL -> GB. URLs lose what may be secret in them, for plans show them; those that are equal then are added up."""
+    sizes: dict[str, float] = {}
+    for url, size_gb in each(value, "URLs to amounts of data", lambda _, size: parse_data_gb(size)).items():
+        public = without_credentials(url)
+        sizes[public] = sizes.get(public, 0.0) + size_gb
+    return sizes
 
 
 def parse_image(value: object) -> str | dict[str, str]:
@@ -176,7 +193,7 @@ def parse_ports(value: object) -> tuple[str, ...]:
 def _port(value: object) -> str:
     match = None if isinstance(value, bool | float) else re.fullmatch(_PORTS, str(value))
     if match is None or not 1 <= int(match["first"]) <= int(match["last"] or match["first"]) <= 65535:
-        raise InvalidValueError(f"{shown(value)} is not a port or a range of ports", "write 8080 or 8000-8010")
+        raise InvalidValueError("must be a port or a range of ports", "write 8080 or 8000-8010")
     return str(value)
 
 
@@ -209,6 +226,22 @@ def parse_text_or_mapping(value: object) -> str | Mapping[str, Any]:
     return value if isinstance(value, str) else parse_mapping(value)
 
 
+def parse_count(value: object) -> int:
+    """How many of a part of a service or pool."""
+    try:
+        return parse_whole_number(value, "it", low=0)
+    except InvalidValueError:
+        raise InvalidValueError("must be a whole number, at least 0") from None
+
+
+def parse_seconds(value: object) -> float:
+    """A time in seconds."""
+    try:
+        return parse_number(value, "it", low=0)
+    except InvalidValueError:
+        raise InvalidValueError("must be a number of seconds, at least 0") from None
+
+
 def parse_purchase(value: object) -> tuple[Purchase, ...]:
     """One way to buy, a list of ways, or `any`."""
     purchases = [purchase for ways in one_or_more(value, _ways_to_buy) for purchase in ways]
@@ -229,9 +262,14 @@ def parse_estimate_hours(value: object) -> float | dict[str, float]:
     return parse_hours(value)
 
 
+def parse_work(value: object) -> float:
+    """Units of work, of any unit and so of any size."""
+    return parse_number(value, "work", above=0, high=math.inf)
+
+
 def parse_throughput(value: object) -> dict[str, float]:
     """Units of work per second by hardware."""
-    return _by_hardware(value, lambda rate: parse_number(rate, "throughput", above=0))
+    return _by_hardware(value, lambda rate: parse_number(rate, "throughput", above=0, high=math.inf))
 
 
 def _by_hardware(value: object, read: Callable[[Any], float]) -> dict[str, float]:

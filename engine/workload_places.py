@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from catalog_data.normalise import CLOUDS, UnknownNameError, cloud_name, nearest_name
+from catalog_data.normalise import CLOUDS, UnknownNameError, cloud_name
 from catalog_data.schema import REGIONS
-from engine.residency import GROUPS
+from engine.residency import GROUPS, nearest_place
 from engine.workload_errors import InvalidValueError, read_all, shown
 
 ANY: Final = "*"
 _CONTEXT_CLOUDS: Final = frozenset(("kubernetes", "ssh"))
 """Clouds whose regions are contexts or pools, with slashes in their names and no zones."""
+_LOWER_CASE_CLOUDS: Final = frozenset(("aws", "azure", "digitalocean", "gcp", "lambda", "nebius", "oci"))
+"""Clouds that write all their regions and zones in lower case."""
+_ZONES: Final[Mapping[str | None, str]] = {
+    "aws": r"(?P<region>[a-z]+(?:-[a-z]+)+-[0-9]+)[a-z]",  # us-east-1a
+    "gcp": r"(?P<region>[a-z]+-[a-z]+[0-9]+)-[a-z]",  # us-central1-a
+}
+"""How zones are named that lie in a region."""
 
 CONTINENTS: Final = next(column.values for column in REGIONS.columns if column.name == "continent")
 
@@ -65,6 +73,17 @@ def parse_infra(value: object) -> Infra:
     if len(rest) > 2:
         raise InvalidValueError(f"infra {shown(value)} has more than three parts", "write cloud/region/zone")
     region, zone, *_ = (*(None if part == ANY else part for part in rest), None, None)
+    return canonical_place(Infra(cloud, region, zone))
+
+
+def canonical_place(infra: Infra) -> Infra:
+    """The place as the catalog spells it, with a zone that stands as the region (`aws/us-east-1a`) moved to its own."""
+    cloud, region, zone = infra
+    if cloud in _LOWER_CASE_CLOUDS:
+        region, zone = region and region.lower(), zone and zone.lower()
+    match = re.fullmatch(_ZONES[cloud], region) if cloud in _ZONES and region else None
+    if match and zone in (None, region):
+        return Infra(cloud, match["region"], region)
     return Infra(cloud, region, zone)
 
 
@@ -99,7 +118,7 @@ def _parse_place(value: object) -> str:
     try:
         return cloud_name(text)
     except UnknownNameError:
-        nearest = nearest_name(text, (*CONTINENTS, *map(str.upper, GROUPS), *CLOUDS))
+        nearest = nearest_place(text, (*CONTINENTS, *map(str.upper, GROUPS), *CLOUDS))
         hint = f"did you mean {nearest}?" if nearest else "write a continent, a country code, a cloud or cloud/region"
         raise InvalidValueError(f"unknown place {shown(text)}", hint) from None
 

@@ -12,6 +12,7 @@ from catalog_data.normalise import nearest_name
 from engine.source_text import Source, read_source
 from engine.workload import Edge, Estimate, JobGroup, Objective, Residency, Task, Workload
 from engine.workload_errors import Fault, InvalidValueError, Problem, WorkloadError, shown
+from engine.workload_estimates import unused_estimates
 from engine.workload_graph import topological_order
 from engine.workload_layout import Entry, Layout, Shape, check_names, lay_out
 from engine.workload_resources import expand_resources
@@ -44,6 +45,7 @@ def read_workload(text: str, *, file: str = "<workload>") -> Workload:
     group = _group(source, layout)
     source.check()
     assumptions += _one_of_many(tasks.values())
+    assumptions += (each for task in tasks.values() for each in unused_estimates(task))
     deadline = layout.written.deadline
     if isinstance(deadline, datetime) and deadline.tzinfo is None:
         deadline = deadline.replace(tzinfo=UTC)

@@ -10,7 +10,8 @@ from catalog_data.schema import Purchase
 from engine.quantities import GibPerVcpu
 from engine.workload import Requirement
 from engine.workload_accelerators import AcceleratorChoice
-from engine.workload_errors import InvalidValueError, read_all
+from engine.workload_errors import InvalidValueError, read_all, shown
+from engine.workload_places import Infra, canonical_place
 from engine.workload_schema import WrittenAlternative, WrittenResources
 
 MAX_ALTERNATIVES: Final = 1_000
@@ -115,6 +116,7 @@ def _choice(given: Mapping[str, Any]) -> AcceleratorChoice:
 
 def _requirements(given: Mapping[str, Any]) -> Iterator[Requirement]:
     """One requirement for each accelerator and each region that has an image of its own."""
+    given = {**given, **canonical_place(Infra(*map(given.get, _PLACE)))._asdict()}
     carried = {name: given[name] for name in _CARRIED if given.get(name) is not None}
     memory = given.get("memory")
     per_vcpu = memory.ratio if isinstance(memory, GibPerVcpu) else None
@@ -142,4 +144,4 @@ def _images(given: Mapping[str, Any]) -> Iterator[tuple[str | None, str | None]]
     elif region in image:
         yield region, image[region]
     else:
-        raise InvalidValueError(f"has no image for the region {region}", path=("image_id",))
+        raise InvalidValueError(f"has no image for the region {shown(region)}", path=("image_id",))

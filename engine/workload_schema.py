@@ -45,7 +45,6 @@ from engine.workload_fields import (
     NetworkTier,
     NumNodes,
     Ports,
-    Positive,
     Priority,
     Purchases,
     Seconds,
@@ -54,6 +53,7 @@ from engine.workload_fields import (
     TextOrFields,
     Throughput,
     Vcpus,
+    Work,
 )
 
 SCHEMA_ID = "urn:skybroker:workload:1"
@@ -126,7 +126,7 @@ class WrittenEstimate(Written):
     hours: HoursByHardware = Field(
         None, description="hours of the whole task, or hours by hardware: H100:8 (a node with eight), H100 (any), cpu"
     )
-    work: Positive = Field(None, description="units of work in all, of any unit")
+    work: Work = Field(None, description="units of work in all, of any unit")
     throughput: Throughput = Field(
         None, description="units of work per second: of ONE accelerator (H100), of a node (H100:8, cpu)"
     )
@@ -227,7 +227,7 @@ class WrittenDocument(WrittenTaskBody):
     tasks: dict[str, WrittenTask] | list[WrittenTask] | None = Field(
         None, description="the tasks by name (or a list, each with its name), when depends_on connects them"
     )
-    deadline: Deadline = Field(None, description="all must be done by then: hours, 12h, 2d, or an instant")
+    deadline: Deadline = Field(None, description="all must be done by then: hours, 12h, 2d, an instant or a day")
     budget: Budget = Field(None, description="the most that all may cost, USD")
     residency: WrittenResidency | None = Field(None, description="where data and machines may be")
     objective: Goal = Field(None, description="what is made as small as it can be (default: cost)")

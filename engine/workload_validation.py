@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from catalog_data.normalise import nearest_name
-from engine.workload_errors import Fault, InvalidValueError, Path, shown
+from engine.workload_errors import Fault, InvalidValueError, Path, kind
 from engine.workload_schema import (
     TASK_FIELDS,
     WORKLOAD_FIELDS,
@@ -66,7 +66,8 @@ def _faults(model: type[Written], detail: ErrorDetails) -> Iterator[Fault]:
     elif detail["type"] == "extra_forbidden":
         yield Fault("unknown field", _unknown_field_hint(model, path), path)
     else:
-        yield Fault(f"must be {_EXPECTED[detail['type']]}, not {shown(detail['input'])}", None, path)
+        expected = _EXPECTED.get(detail["type"], "of another kind")
+        yield Fault(f"must be {expected}, not {kind(detail['input'])}", None, path)
 
 
 def _unknown_field_hint(model: type[Written], path: Path) -> str | None:

@@ -10,16 +10,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import Final
 
 import numpy as np
 
 from engine.dag import DagProblem, EdgeOptions, Measure, best_choice, compact, prune, renumbered, schedule
-from engine.dag_bounds import Booleans, tried_choices, within_reach
+from engine.dag_bounds import HOUR_WEIGHTS, Booleans, tried_choices, within_reach
 from engine.ilp import Model, Sense, Solved, Terms, Variable
-from engine.status import Status, raised, relative_gap
+from engine.status import NO_LIMIT, Status, TimeLimit, raised, relative_gap
 
 CHOICE_THRESHOLD: Final = 0.5
+HEAD_START: Final = 0.25
+"""The share of the time left that each step before the search for the best may take."""
+BUILT_A_SECOND: Final = 50_000
+"""Variables of a model that are built and handed to the solver in a second, at the least."""
+MOST_VARIABLES: Final = 1_000_000
+"""A larger model would not fit into the memory of a small machine (some 2 kB a variable): it is not built."""
+NOT_SOLVED: Final = Solved(Status.UNKNOWN, np.inf, -np.inf, np.inf, (), 0.0)
 
 
 @dataclass(frozen=True)
@@ -43,50 +51,65 @@ class Variables:
     makespan: Variable
 
 
-def solve(problem: DagProblem, time_limit_s: float | None = None) -> DagSolution:
+def solve(problem: DagProblem, limit: TimeLimit = NO_LIMIT) -> DagSolution:
     """The best choice: by preference, then by the objective, then by the other measure.
 
-    `time_limit_s` is the solver's; where it is hit, the answer is the best choice at hand, if there is any.
+    Where the limit of time is hit, or the model would be too large, the answer is the best choice at hand, if any.
     """
-    pruned, kept = prune(problem)
+    pruned, kept = prune(problem, limit.share(HEAD_START))
     pruned = compact(pruned)
-    tried = tried_choices(pruned)
-    few_s, all_s = (None, None) if time_limit_s is None else (time_limit_s / 4, time_limit_s * 3 / 4)
-    good = best_choice(pruned, [*tried, *_among_few_places(pruned, tried, few_s)])
-    solution = _search(pruned, good, all_s)
+    tried = tried_choices(pruned, limit.share(HEAD_START))
+    good = best_choice(pruned, [*tried, *_among_few_places(pruned, tried, limit.share(HEAD_START))])
+    solution = _search(pruned, good, limit)
     return replace(solution, choice=renumbered(solution.choice, kept))
 
 
-def _among_few_places(
-    problem: DagProblem, tried: Sequence[tuple[int, ...]], time_limit_s: float | None
-) -> list[tuple[int, ...]]:
+def _among_few_places(problem: DagProblem, tried: Sequence[tuple[int, ...]], limit: TimeLimit) -> list[tuple[int, ...]]:
     """The best choice among the places that occur in those tried: soon found, and close to the best of all.
 
     The better the plan at hand, the less is left of the whole problem. None where these are all places.
     """
     used = [task.place[choice[number]] for choice in tried for number, task in enumerate(problem.tasks)]
-    few = [np.flatnonzero(np.isin(task.place, used)) for task in problem.tasks]
+    among = {id(task.place): np.flatnonzero(np.isin(task.place, np.unique(used))) for task in problem.tasks}
+    few = [among[id(task.place)] for task in problem.tasks]
     if all(numbers.size == task.place.size for numbers, task in zip(few, problem.tasks, strict=True)):
         return []
     near = compact(problem.take(few))
-    found = _search(near, best_choice(near, tried_choices(near)), time_limit_s)
+    found = _search(near, best_choice(near, tried_choices(near, limit)), limit)
     return [renumbered(found.choice, few)] if found.choice else []
 
 
-def _search(problem: DagProblem, good: tuple[int, ...] | None, time_limit_s: float | None) -> DagSolution:
-    """The best choice by the model; `good` is one that keeps the limits, if any is known."""
-    reach = within_reach(problem, None if good is None else schedule(problem, good))
+def _search(problem: DagProblem, good: tuple[int, ...] | None, limit: TimeLimit) -> DagSolution:
+    """The best choice by the model; `good` is one that keeps the limits, if any is known.
+
+    What is out of reach by one measure leaves before the many sums of cost and time are tried. What is then found to
+    be the least holds for plans no worse than `good`: it is a bound for all as far as `good` is above it.
+    """
+    plan = None if good is None else schedule(problem, good)
+    by_one = within_reach(problem, plan, (), limit.share(HEAD_START))
+    if not all(numbers.size for numbers in by_one.candidates):
+        return DagSolution(Status.INFEASIBLE, (), np.inf, np.inf, 0.0)
+    near = compact(problem.take(by_one.candidates))
+    reach = within_reach(near, plan, takewhile(lambda _: limit.allows(), HOUR_WEIGHTS), limit.share(HEAD_START))
     if not all(numbers.size for numbers in reach.candidates):
         return DagSolution(Status.INFEASIBLE, (), np.inf, np.inf, 0.0)
-    reduced = problem.take(reach.candidates)
-    model, variables = build(reduced, reach.pairs)
+    reduced = near.take(reach.candidates)
     order = _order(reduced)
-    solved = model.solve_in_order([terms(reduced, variables, measure) for measure in order], time_limit_s)
     found = [] if good is None else [good]
+    size = _variables(reduced, reach.pairs)
+    if size > MOST_VARIABLES or not limit.allows(size / BUILT_A_SECOND):
+        return _solution(problem, found, [], order, reach.least)
+    model, variables = build(reduced, reach.pairs)
+    solved = model.solve_in_order([terms(reduced, variables, measure) for measure in order], limit.left_s)
     if solved[-1].values:
-        found.append(renumbered(tuple(_chosen(variables, solved[-1])), reach.candidates))
-    main = solved[order.index(problem.main)] if len(solved) > order.index(problem.main) else None
-    return _solution(problem, found, solved[-1], main, reach.least)
+        choice = renumbered(tuple(_chosen(variables, solved[-1])), reach.candidates)
+        found.append(renumbered(choice, by_one.candidates))
+    return _solution(problem, found, solved, order, reach.least)
+
+
+def _variables(problem: DagProblem, pairs: Sequence[Booleans]) -> int:
+    """About how many variables the model has."""
+    return sum(task.place.size for task in problem.tasks) + sum(int(may.sum()) for may in pairs)
 
 
 def _order(problem: DagProblem) -> list[Measure]:
@@ -96,14 +119,25 @@ def _order(problem: DagProblem) -> list[Measure]:
 
 
 def _solution(
-    problem: DagProblem, found: Sequence[tuple[int, ...]], last: Solved, main: Solved | None, least: float
+    problem: DagProblem,
+    found: Sequence[tuple[int, ...]],
+    solved: Sequence[Solved],
+    order: Sequence[Measure],
+    least: float,
 ) -> DagSolution:
-    """The best of what was found (the solver's own choice comes last), and what is proven of it."""
+    """The best of what was found (the solver's own choice comes last), and what is proven of it.
+
+    `solved` follows the measures in `order`. What comes to no more than the `least` of all plans is proven too, where
+    there is nothing to prefer.
+    """
+    last = solved[-1] if solved else NOT_SOLVED
+    main = solved[order.index(problem.main)] if len(solved) > order.index(problem.main) else None
     if not found:
         return DagSolution(last.status, (), last.objective, last.bound, last.gap)
     choice = found[-1] if last.status is Status.OPTIMAL else best_choice(problem, found) or found[-1]
     objective = schedule(problem, choice).figure(problem.main)
-    if main is not None and main.status is Status.OPTIMAL:
+    is_least = Measure.PREFERENCE not in order and objective <= raised(least)
+    if is_least or (main is not None and main.status is Status.OPTIMAL):
         return DagSolution(Status.OPTIMAL, choice, objective, objective, 0.0)
     bound = min(objective, max(least, -np.inf if main is None else main.bound))
     return DagSolution(Status.FEASIBLE, choice, objective, bound, relative_gap(objective, bound))

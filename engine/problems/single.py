@@ -9,7 +9,7 @@ import polars as pl
 from engine.status import raised
 from engine.workload import Objective
 
-TIE_BREAKERS = ("cloud", "region", "instance_type", "purchase", "requirement")
+TIE_BREAKERS = ("doubt", "cloud", "region", "instance_type", "purchase", "requirement")
 
 
 @dataclass(frozen=True)
@@ -31,18 +31,23 @@ def finish_h() -> pl.Expr:
     return pl.col("input_h") + pl.col("hours")
 
 
+def keeps_deadline(deadline_h: float | None) -> pl.Expr:
+    """Whether a candidate is done in time."""
+    return pl.lit(value=True) if deadline_h is None else finish_h() <= raised(deadline_h)
+
+
+def keeps_budget(budget_usd: float | None) -> pl.Expr:
+    """Whether a candidate is cheap enough."""
+    return pl.lit(value=True) if budget_usd is None else pl.col("cost_usd") <= raised(budget_usd)
+
+
 def within_limits(problem: SingleProblem) -> pl.DataFrame:
     """The candidates that keep the deadline and the budget."""
-    frame = problem.frame
-    if problem.deadline_h is not None:
-        frame = frame.filter(finish_h() <= raised(problem.deadline_h))
-    if problem.budget_usd is not None:
-        frame = frame.filter(pl.col("cost_usd") <= raised(problem.budget_usd))
-    return frame
+    return problem.frame.filter(keeps_deadline(problem.deadline_h), keeps_budget(problem.budget_usd))
 
 
 def rank(problem: SingleProblem) -> pl.DataFrame:
-    """The candidates within the limits, best first: by objective, then by the other one, then by name."""
+    """The candidates within the limits, best first: by objective, then by the other one, by doubt and by name."""
     keys = [pl.col("cost_usd"), finish_h()]
     if problem.objective is Objective.TIME:
         keys.reverse()

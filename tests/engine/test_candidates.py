@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,8 +13,8 @@ import pytest
 
 from catalog_data.schema import Purchase
 from catalog_data.snapshot import Snapshot
-from engine.candidates import Candidates, find_candidates
-from engine.workload import AcceleratorRequest, Edge, Estimate, Range, Requirement, Residency, Task, Workload
+from engine.candidates import Candidates, Unmet, find_candidates
+from engine.workload import AcceleratorRequest, Edge, Estimate, Objective, Range, Requirement, Residency, Task, Workload
 from tests.kits.market import SEEN, Row, default_links, flat_rates, market, offer, region, risk, tiers
 
 H100 = Requirement(accelerator=AcceleratorRequest("H100", 8))
@@ -39,7 +40,6 @@ def found(
         (H100, {}, "another accelerator"),
         (H100, {"accelerator": "H100", "accelerator_count": 4.0}, "another number of accelerators"),
         (H100, {"accelerator": "H100"}, "another number of accelerators"),
-        (Requirement(cloud="gcp"), {}, "in another cloud"),
         (Requirement(region="us-east-2"), {}, "in another region"),
         (Requirement(zone="us-east-1b"), {"zone": "us-east-1a"}, "in another zone"),
         (Requirement(zone="us-east-1b"), {}, "in another zone"),
@@ -63,6 +63,18 @@ def test_an_offer_falls_out_for_one_reason(asked: Requirement, columns: Row, rea
     assert [unmet.offers for unmet in outcome.unmet] == [1]
 
 
+def test_an_offer_in_another_cloud_falls_out() -> None:
+    """Whether the catalog has the cloud or not; where it has no price of it at all, that is the answer."""
+    gcp = offer("gcp", "us-central1", "n2", 0.5, vcpus=2.0)
+    asked = Requirement(cloud="gcp", vcpus=Range(4, exact=False))
+    outcome = found(Task("t", requirements=(asked,)), [M5, gcp])
+    assert outcome.fell_out == {"in another cloud": 1, "too few or too many vCPUs": 1}
+    assert [(unmet.wanted, unmet.offers) for unmet in outcome.unmet] == [("4+ vCPUs", 1)]
+    nowhere = found(Task("t", requirements=(asked,)), [M5])
+    assert nowhere.fell_out == {"in another cloud": 1}
+    assert nowhere.unmet == (Unmet(0, "cloud gcp (the catalog holds no prices of it)"),)
+
+
 def test_an_offer_outside_the_residency_falls_out() -> None:
     """The residency belongs to the workload, and holds for each of its tasks."""
     outcome = found(Task("t", requirements=(CPU,)), [M5], Residency(allow=("europe",)))
@@ -78,10 +90,24 @@ def test_the_first_thing_wrong_is_the_reason() -> None:
 
 
 def test_of_several_alternatives_the_one_that_an_offer_came_furthest_with_counts() -> None:
-    """An AWS machine without a price is no GCP machine; what it lacks for the alternative in AWS is the reason."""
+    """An AWS machine without a price is no GCP machine; what it lacks for the alternative in AWS is the reason.
+
+    The order of the checks is not the same for all alternatives: each reason is in the words of its own.
+    """
     task = Task("t", requirements=(H100, Requirement(cloud="gcp"), Requirement(cloud="aws")))
-    offers = [M5 | {"price_usd_h": None}, A3 | {"accelerator": "T4"}, P5]
-    assert found(task, offers).fell_out == {"another accelerator": 1, "price unknown": 1}
+    offers = [
+        M5 | {"price_usd_h": None},
+        A3 | {"accelerator": "T4"},
+        P5,
+        P5 | {"accelerator_count": 4.0, "cloud": "oci"},
+        M5 | {"cloud": "oci"},
+    ]
+    assert list(found(task, offers).fell_out.items()) == [
+        ("another accelerator", 1),
+        ("another number of accelerators", 1),
+        ("with accelerators that were not asked for", 1),
+        ("price unknown", 1),
+    ]
 
 
 def test_a_candidate_names_the_first_alternative_that_it_meets() -> None:
@@ -139,7 +165,7 @@ def test_cost_is_of_all_nodes_for_the_whole_run() -> None:
 
 
 def test_hours_go_by_hardware() -> None:
-    """A time for a node of eight H100, one for any number of A100, and none for L4, which is assumed and said."""
+    """A time for a node of eight H100, one for any number of A100, and none for L4, which falls out for that."""
     rows = [
         P5,
         offer("aws", "us-east-1", "p4", 32.0, accelerator="A100", count=8.0),
@@ -151,8 +177,9 @@ def test_hours_go_by_hardware() -> None:
         estimate=Estimate(hours={"H100:8": 2.0, "A100": 5.0}),
     )
     outcome = found(task, rows)
-    assert dict(outcome.frame.select("instance_type", "hours").rows()) == {"p5": 2.0, "p4": 5.0, "g6": 1.0}
-    assert outcome.assumptions == ("t: the run time on 8 x L4 is not known; 1 h is assumed",)
+    assert dict(outcome.frame.select("instance_type", "hours").rows()) == {"p5": 2.0, "p4": 5.0}
+    assert outcome.fell_out == {"without a run time in the estimate": 1}
+    assert outcome.assumptions == ()
 
 
 def test_hours_go_by_throughput() -> None:
@@ -169,13 +196,46 @@ def test_hours_go_by_throughput() -> None:
 
 
 def test_an_unknown_run_time_is_assumed_and_said() -> None:
-    """Once for the task where nothing is known, by hardware where something is."""
-    assert found(Task("t", requirements=(H100,)), [P5, A3]).assumptions == (
-        "t: the run time is not known; 1 h is assumed (say `estimate`)",
+    """The same for all machines, which leaves nothing to choose the fastest by."""
+    task = Task("t", requirements=(H100,))
+    assert found(task, [P5, A3]).assumptions == ("t: the run time is not known; 1 h is assumed (say `estimate`)",)
+    fastest = Workload("w", (task,), objective=Objective.TIME)
+    assert find_candidates(task, fastest, market([P5, A3])).assumptions == (
+        "t: the run time is not known; 1 h is assumed, and least time cannot tell hardware apart then (say `estimate`)",
     )
+
+
+def test_offers_without_a_run_time_fall_out_by_the_offer() -> None:
+    """All zones of them, whatever they cost: nobody knows what they would come to."""
     partly = Task("t", requirements=(H100, CPU), estimate=Estimate(hours={"H100": 2.0}))
-    assert found(partly, [P5, M5]).assumptions == (
-        "t: the run time on machines without accelerator is not known; 1 h is assumed",
+    outcome = found(partly, [P5, M5 | {"zone": "a"}, M5 | {"zone": "b"}, M5 | {"arch": "arm64"}])
+    assert outcome.frame["instance_type"].to_list() == ["p5"]
+    assert outcome.fell_out == {"another CPU architecture": 1, "without a run time in the estimate": 2}
+    assert (outcome.unmet, outcome.assumptions) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("estimate", "named"),
+    [
+        (Estimate(hours={"A100": 2.0, "H100:4": 3.0}), "A100, H100:4"),
+        (Estimate(work=100.0, throughput={"T4": 2.0}), "T4"),
+    ],
+)
+def test_an_estimate_that_fits_no_offer_leaves_none(estimate: Estimate, named: str) -> None:
+    """With what it names and what the offers are, a machine without accelerators as an estimate calls it."""
+    any_named = Requirement(instance_type="odd")
+    odd = offer("aws", "us-east-1", "odd", 9.0, accelerator="H100", accelerator_count=None)
+    outcome = found(Task("t", requirements=(H100, CPU, any_named), estimate=estimate), [P5, A3, M5, odd])
+    assert outcome.frame.is_empty()
+    assert outcome.fell_out == {"without a run time in the estimate": 4}
+    assert outcome.unmet == (
+        Unmet(
+            None,
+            f"a run time: the estimate names {named}",
+            4,
+            ("cpu (without accelerators)", "1 x H100", "8 x H100"),
+            seen_as="are",
+        ),
     )
 
 
@@ -255,7 +315,7 @@ def test_the_order_of_the_rows_changes_nothing() -> None:
         "t",
         requirements=(Requirement(accelerator=AcceleratorRequest("T4", 1)), CPU),
         inputs={"s3://a": 30.0, "gs://b": 8.0},
-        estimate=Estimate(hours={"T4": 0.3}),
+        estimate=Estimate(hours={"T4": 0.3, "cpu": 1.0}),
     )
     tables = {
         "offers": offers,
@@ -273,7 +333,7 @@ def test_the_order_of_the_rows_changes_nothing() -> None:
 
 def test_an_empty_catalog_has_no_candidates() -> None:
     """What was asked for first is what no offer has; nothing was seen."""
-    outcome = found(Task("t", requirements=(H100, CPU)), [])
+    outcome = found(Task("t", requirements=(replace(H100, cloud="aws"), CPU)), [])
     assert outcome.frame.is_empty()
     assert outcome.fell_out == {}
     assert [(unmet.requirement, unmet.wanted, unmet.offers, unmet.seen) for unmet in outcome.unmet] == [
@@ -291,6 +351,36 @@ def test_what_there_is_instead_is_shown_in_order() -> None:
     assert (len(seen), seen[-1]) == (9, "...")
     near = found(Task("t", requirements=(Requirement(region="r44"),)), regions).unmet[0].seen
     assert near[0] == "r4"
+    other = [
+        M5 | {"accelerator": name, "accelerator_count": n} for name, n in (("A10", 1.0), ("L4", 0.25), ("T4", None))
+    ]
+    assert found(Task("t", requirements=(CPU,)), other).unmet[0].seen == ("0.25 x L4", "1 x A10", "T4")
+
+
+def test_candidates_of_the_least_doubt_come_first() -> None:
+    """Those seen to be available, then those of the most trusted price, then by name: of equals, the first is taken."""
+    looks = ((None, "high"), (True, "low"), (True, "high"), (True, "high"))
+    rows = [
+        M5 | {"instance_type": f"m{number}", "available": seen, "confidence": trust}
+        for number, (seen, trust) in enumerate(looks)
+    ]
+    frame = found(Task("t", requirements=(CPU,)), rows).frame
+    assert frame["instance_type"].to_list() == ["m2", "m3", "m1", "m0"]
+
+
+def test_a_candidate_counts_its_offers() -> None:
+    """One a zone."""
+    rows = [M5 | {"zone": name} for name in "abc"] + [M5 | {"instance_type": "m6", "price_usd_h": 0.5}]
+    assert found(Task("t", requirements=(CPU,)), rows).frame["offers"].to_list() == [3, 1]
+
+
+def test_what_is_assumed_of_the_requirements_is_said() -> None:
+    """Of the task and its candidates."""
+    task = Task("t", requirements=(H100, replace(CPU, disk_gib=100.0)), ordered=True, estimate=Estimate(hours=1.0))
+    assert found(task, [P5, M5]).assumptions == (
+        "t: the alternatives are taken in the order given, whatever they cost",
+        "t: disk_size is not weighed",
+    )
 
 
 def test_the_schema_of_an_empty_frame_is_that_of_a_full_one() -> None:

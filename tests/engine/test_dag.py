@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
+import engine.problems.dag
 from engine.dag import DagProblem, EdgeOptions, Measure, best_choice, compact, prune, renumbered, schedule
 from engine.dag_bounds import tried_choices
 from engine.problems.dag import DagSolution, build, solve, terms
-from engine.status import Status
+from engine.status import Status, TimeLimit
 from engine.workload import Objective
 from tests.kits.dag_instances import best_plan, edge, feasible_plans, ordered, plan_figures, problems, task
 
@@ -91,6 +92,17 @@ def test_the_best_of_some_choices(problem: DagProblem) -> None:
     assert (None if best is None else feasible[best]) == expected
 
 
+def test_a_model_that_presolve_calls_infeasible_is_solved_without_it() -> None:
+    """HiGHS 1.15.1 finds no solution of this one: five edges without data beside one with some, and slack limits."""
+    free, away = [[0, 0], [0, 0]], [[0, 1], [0, 0]]
+    tasks = (task("a", [(0, 0, 0)]), task("b", [(8, 0, 0)]), task("c", [(0, 0, 1), (0, 1, 0), (3, 0, 1)]))
+    links = (edge(0, 2, away, away), *[edge(0, 1, free, free)] * 5)
+    problem = DagProblem(tasks, links, Objective.COST, deadline_h=3.0, budget_usd=11.0)
+    model, variables = build(problem)
+    solved = model.solve_in_order([terms(problem, variables, measure) for measure in problem.order], 60.0)
+    assert [entry.objective for entry in solved] == pytest.approx([0.0, 8.0, 1.0], abs=1e-4)
+
+
 @pytest.mark.parametrize("objective", Objective)
 def test_chain_diamond_and_forest(objective: Objective) -> None:
     """Moving between the two places costs $9, so each connected part stays together: where its sum is least."""
@@ -149,6 +161,15 @@ def test_both_limits_can_be_too_much() -> None:
     assert solve(replace(problem, deadline_h=6.0, budget_usd=6.0)).choice == (2, 0)
 
 
+def test_limits_that_only_a_sum_of_cost_and_time_shows_to_conflict() -> None:
+    """Each candidate of the three fits with the best of the others, but every plan comes to $ and h of 15 together."""
+    tasks = tuple(task(f"t{number}", [(1, 4, 0), (4, 1, 0)]) for number in range(3))
+    chain = tuple(edge(number, number + 1, [[0]], [[0]]) for number in range(2))
+    problem = DagProblem(tasks, chain, Objective.COST, deadline_h=7.0, budget_usd=7.0)
+    assert solve(problem).status is Status.INFEASIBLE
+    assert solve(replace(problem, deadline_h=9.0)).objective == 6.0
+
+
 def test_pruning_leaves_the_first_of_equals_and_what_only_a_neighbour_can_judge() -> None:
     """A second machine of the same price goes; one in another place stays, for the data may be there."""
     tasks = (task("a", [(1, 1, 0), (1, 1, 0), (2, 1, 1), (20, 1, 1)]), task("b", [(1, 1, 0), (1, 1, 1)]))
@@ -205,7 +226,7 @@ def tangled(seed: int) -> DagProblem:
 def test_at_a_time_limit_the_best_plan_at_hand_and_a_true_gap() -> None:
     """Never "optimal": the plan keeps the deadline, and no plan is below the bound."""
     problem = tangled(1)
-    solution = solve(problem, time_limit_s=0.4)
+    solution = solve(problem, TimeLimit.of(0.4))
     assert solution.status is Status.FEASIBLE
     plan = schedule(problem, solution.choice)
     assert plan.makespan_h <= 25.0
@@ -217,7 +238,7 @@ def test_at_a_time_limit_the_best_plan_at_hand_and_a_true_gap() -> None:
 def test_without_time_for_the_solver_a_plan_that_is_easily_found_is_better_than_none() -> None:
     """Its bound is that of the relaxation."""
     problem = replace(tangled(2), deadline_h=None)
-    solution = solve(problem, time_limit_s=0.0)
+    solution = solve(problem, TimeLimit.of(0.0))
     assert solution.status is Status.FEASIBLE
     assert 0 < solution.bound < solution.objective
     assert solution.objective == pytest.approx(schedule(problem, solution.choice).cost_usd)
@@ -229,5 +250,53 @@ def test_without_time_and_without_a_plan_nothing_is_known() -> None:
     tasks = (both, both, both)
     chain = tuple(edge(a, a + 1, [[0]], [[0]]) for a in range(2))
     problem = DagProblem(tasks, chain, Objective.COST, deadline_h=18.0, budget_usd=18.0)
-    assert solve(problem, time_limit_s=0.0).status is Status.UNKNOWN
+    assert solve(problem, TimeLimit.of(0.0)).status is Status.UNKNOWN
     assert solve(problem).status is Status.OPTIMAL
+
+
+def test_a_model_too_large_to_build_leaves_the_plan_at_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a limit of time as well: what it is worth is known from the relaxation."""
+    monkeypatch.setattr(engine.problems.dag, "MOST_VARIABLES", 10)
+    solution = solve(tangled(2))
+    assert solution.status is Status.FEASIBLE
+    assert 0 < solution.bound < solution.objective
+
+
+@settings(max_examples=100, deadline=None)
+@given(problems())
+def test_when_time_is_up_what_is_said_of_a_plan_still_holds(problem: DagProblem) -> None:
+    """Whatever is found before the solver keeps the limits; no plan that is preferred as much is below the bound."""
+    solution, best = solve(problem, TimeLimit.of(0.0)), best_plan(problem)
+    if solution.status is Status.INFEASIBLE:
+        assert best is None
+    if solution.choice:
+        assert best is not None
+        figures = ordered(problem, plan_figures(problem, solution.choice))
+        assert figures in [ordered(problem, plan) for _, plan in feasible_plans(problem)]
+        assert figures >= best
+        if figures[0] == best[0]:
+            assert solution.bound <= best[1] + 1e-9
+        if solution.status is Status.OPTIMAL:
+            assert figures[:2] == pytest.approx(best[:2])
+
+
+def test_tasks_that_share_their_arrays_share_what_is_left_of_them() -> None:
+    """The middle tasks of a chain are pruned once; the ends, with one neighbour, on their own."""
+    matrix = np.array(FREE, dtype=np.float64)
+    options = task("t", [(1, 1, 0), (2, 1, 0), (3, 1, 1)])
+    tasks = tuple(replace(options, name=f"t{number}") for number in range(4))
+    links = tuple(EdgeOptions(number, number + 1, matrix, matrix) for number in range(3))
+    pruned, kept = prune(DagProblem(tasks, links, Objective.COST))
+    assert kept[1] is kept[2]
+    assert pruned.tasks[1].columns == pruned.tasks[2].columns
+    assert [options.name for options in pruned.tasks] == ["t0", "t1", "t2", "t3"]
+    smaller = compact(pruned)
+    assert smaller.edges[0].matrices == smaller.edges[1].matrices
+
+
+def test_pruning_out_of_time_leaves_what_is_only_dominated_from_elsewhere() -> None:
+    """Within a place it is quick, and always done."""
+    tasks = (task("a", [(1, 1, 0), (1, 1, 0), (20, 1, 1)]), task("b", [(1, 1, 0)]))
+    problem = DagProblem(tasks, (edge(0, 1, FREE, AT_ONCE),), Objective.COST)
+    assert [list(numbers) for numbers in prune(problem)[1]] == [[0], [0]]
+    assert [list(numbers) for numbers in prune(problem, TimeLimit.of(0.0))[1]] == [[0, 2], [0]]

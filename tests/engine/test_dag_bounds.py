@@ -17,6 +17,7 @@ from engine.dag_bounds import (
     tried_choices,
     within_reach,
 )
+from engine.status import NO_LIMIT, TimeLimit
 from engine.workload import Objective
 from tests.kits.dag_instances import Figures, best_plan, edge, feasible_plans, ordered, problems, task
 
@@ -55,6 +56,7 @@ def test_no_plan_is_below_its_bounds(problem: DagProblem, usd_h: float) -> None:
     assert_below(time_bounds(problem), least_found(problem, {Measure.TIME: 1.0}))
     weighted = least_found(problem, {Measure.COST: 1.0, Measure.TIME: usd_h})
     assert_below(sum_bounds(problem, Backbone.of(problem), usd_h), weighted)
+    assert_below(sum_bounds(problem, Backbone.of(problem, NO_LIMIT), usd_h), weighted)
 
 
 @settings(max_examples=100, deadline=None)
@@ -149,3 +151,12 @@ def test_a_path_through_the_dag_is_the_backbone() -> None:
     assert {link.edge for link in backbone.links} >= {0, 2}
     assert len(backbone.links) == 3
     assert len(backbone.roots) == 1
+
+
+@settings(max_examples=100, deadline=None)
+@given(problems(limits=False))
+def test_without_time_there_is_one_choice_of_least_cost_or_time(problem: DagProblem) -> None:
+    """One for the preferred candidates, and one for all where they differ: the forest's best by the objective."""
+    tried = tried_choices(problem, TimeLimit.of(0.0))
+    assert 1 <= len(tried) <= 2
+    assert set(tried) <= set(tried_choices(problem))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
@@ -14,9 +15,9 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from catalog_data.schema import Purchase
-from engine.plan import Plan, PlanError, read_plan
+from engine.plan import Option, Plan, PlanError, read_plan
 from engine.solve import PlanRequest, make_plan
-from engine.workload import AcceleratorRequest, Edge, Estimate, Requirement, Task, Workload
+from engine.workload import AcceleratorRequest, Edge, Estimate, Objective, Requirement, Task, Workload
 from tests.kits.market import NOW, flat_rates, market, offer, risk
 
 PLACES = ("aws:us-east-1", "gcp:us-central1")
@@ -49,7 +50,8 @@ def chain() -> Plan:
 
 
 PLANS = pytest.mark.parametrize("plan", [single, chain], ids=["single", "chain"])
-NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
+FIGURES = st.floats(0.0, 1e100)
+PRINTABLE = st.characters(codec="utf-8", exclude_categories=["Cc", "Zl", "Zp"])
 
 
 @PLANS
@@ -63,12 +65,21 @@ def test_a_plan_reads_back_as_it_was_written(plan: Any) -> None:
 
 
 @settings(max_examples=200, deadline=None)
-@given(NUMBERS, NUMBERS, st.text())
+@given(FIGURES, FIGURES, st.text(PRINTABLE))
 def test_figures_and_names_read_back_exactly(price: float, hours: float, name: str) -> None:
-    """Every digit of every number, and any text."""
-    best = single().best
-    placement = replace(best.placements[0], price_usd_h=price, hours=hours, instance_type=name)
-    plan = replace(single(), best=replace(best, placements=(placement,), cost_usd=hours, hours=price))
+    """Every digit of every number, and any text that prints."""
+    cost_usd = price * hours
+    placement = replace(
+        single().best.placements[0],
+        price_usd_h=price,
+        hours=hours,
+        start_h=0.0,
+        cost_usd=cost_usd,
+        input_usd=0.0,
+        instance_type=name,
+    )
+    best = Option(placements=(placement,), transfers=(), cost_usd=cost_usd, hours=hours)
+    plan = replace(single(), best=best, proof=replace(single().proof, objective=cost_usd))
     assert read_plan(plan.to_json(), file="plan.json") == plan
 
 
@@ -161,6 +172,86 @@ def test_a_number_that_is_none_is_refused(number: str) -> None:
         before, after = text.split(f"{field}: ", 1)
         with pytest.raises(PlanError, match=field.strip('"')):
             read_plan(f"{before}{field}: {number}{after[after.index(',') if ',' in after else 0 :]}", file="plan.json")
+
+
+def test_several_plans_in_one_file_are_told_from_a_damaged_one() -> None:
+    """As `plan a.yaml b.yaml --output json` prints them."""
+    text = json.dumps({"schema_version": 1, "plans": [single().to_data(), chain().to_data()]})
+    with pytest.raises(PlanError, match=r"^plan\.json: holds several plans$") as refused:
+        read_plan(text, file="plan.json")
+    assert refused.value.hint == "write one with `skybroker plan FILE -o`"
+
+
+BEST = ("best",)
+FIRST = ("best", "placements", 0)
+MOVED = ("best", "transfers", 0)
+
+
+@pytest.mark.parametrize(
+    ("where", "changes", "fault"),
+    [
+        (BEST, {"placements": []}, "best: it has no placements"),
+        (BEST, {"cost_usd": 1.0}, "best: the costs do not add up"),
+        (BEST, {"hours": 0.1}, "best: the hours do not add up"),
+        (FIRST, {"price_usd_h": 0.2}, "best.placements.0: the costs do not add up"),
+        (FIRST, {"num_nodes": 2}, "best.placements.0: the costs do not add up"),
+        (FIRST, {"input_usd": 7.0}, "best.placements.0: the costs do not add up"),
+        (FIRST, {"num_nodes": 0, "cost_usd": 0.0, "input_usd": 0.0}, "best.placements.0: a figure is below 1"),
+        (FIRST, {"start_h": -1.0}, "best.placements.0: a figure is below 0"),
+        (FIRST, {"price_usd_h": -1.0, "hours": -1.0}, "best.placements.0: a figure is below 0"),
+        (MOVED, {"egress_usd": 1.0}, "best: the costs do not add up"),
+        (MOVED, {"egress_usd": -1.0}, "best.transfers.0: a figure is below 0"),
+        (MOVED, {"data_gb": -1.0}, "best.transfers.0: a figure is below 0"),
+        (("proof",), {"objective": 0.5}, "proof: the objective is not that of the best plan"),
+    ],
+)
+def test_a_plan_whose_figures_contradict_each_other_is_refused(
+    where: tuple[str | int, ...], changes: dict[str, Any], fault: str
+) -> None:
+    """Whatever was changed by hand: it no longer adds up."""
+    data = chain().to_data()
+    dict(parts(data))[where].update(changes)
+    with pytest.raises(PlanError, match=f"^plan\\.json: {re.escape(fault)}$") as refused:
+        read_plan(json.dumps(data), file="plan.json")
+    assert refused.value.hint == "the file was changed by hand: plan again"
+
+
+def test_the_figures_of_every_option_are_checked() -> None:
+    """Of the alternatives and of the comparison as well."""
+    for kind in ("alternatives", "comparison"):
+        data = single().to_data()
+        data[kind][0]["cost_usd"] *= 2
+        with pytest.raises(PlanError, match=rf"^plan\.json: {kind}\.0: the costs do not add up$"):
+            read_plan(json.dumps(data), file="plan.json")
+
+
+def test_a_plan_of_least_time_is_held_against_its_hours() -> None:
+    """Its objective is the makespan."""
+    plan = make_plan(Workload("w", (TRAIN,), objective=Objective.TIME), MARKET, PlanRequest(NOW, "w.yaml"))
+    assert read_plan(plan.to_json(), file="plan.json") == plan
+    data = plan.to_data()
+    data["proof"]["objective"] = plan.best.cost_usd
+    with pytest.raises(PlanError, match="proof: the objective is not that of the best plan"):
+        read_plan(json.dumps(data), file="plan.json")
+
+
+@pytest.mark.parametrize("letter", ["\n", "\r", "\x1b", "\x00", "\x85", "\u2028"], ids=ascii)
+def test_a_text_that_would_not_print_as_it_stands_is_refused(letter: str) -> None:
+    """A line break or a terminal's control character, in whatever text: it would forge what is printed."""
+    for path, part in parts(chain().to_data()):
+        for name in (name for name, value in part.items() if name in TEXTS and value):
+            data = chain().to_data()
+            holder, text = dict(parts(data))[path], part[name]
+            holder[name] = [*text, f"a{letter}b"] if isinstance(text, list) else text + letter
+            where = re.escape(".".join(map(str, (*path, name))))
+            with pytest.raises(PlanError, match=rf"^plan\.json: {where}(\.\d+)?: it holds characters that cannot"):
+                read_plan(json.dumps(data), file="plan.json")
+
+
+TEXTS = frozenset(
+    "id source source_version name file sha256 method task cloud region zones instance_type accelerator source_task"
+    " target_task reason assumptions".split()
+)
 
 
 def test_nothing_secret_is_in_a_plan() -> None:

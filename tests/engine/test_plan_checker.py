@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Final
 
 import pytest
+from pydantic import TypeAdapter
 
 from catalog_data.schema import Purchase
-from engine.plan import Plan, read_plan
+from engine.plan import Plan
 from engine.solve import PlanRequest, make_plan
 from engine.workload import AcceleratorRequest, Edge, Estimate, Requirement, Task, Workload
 from tests.kits.market import NOW, flat_rates, market, offer, risk
@@ -20,10 +22,13 @@ MARKET = market(
     [
         offer("aws", "us-east-1", "m5", 0.4, zone="us-east-1a"),
         offer("gcp", "us-central1", "a3", 50.0, accelerator="H100", count=8.0),
-        offer("gcp", "us-central1", "a3", 20.0, accelerator="H100", count=8.0, purchase=Purchase.SPOT),
+        *(
+            offer("gcp", name, "a3", 20.0, accelerator="H100", count=8.0, purchase=Purchase.SPOT)
+            for name in ("us-central1", "us-east1", "us-west1")
+        ),
         offer("gcp", "us-central1", "a3-high", 30.0, accelerator="H100", count=8.0, purchase=Purchase.SPOT),
     ],
-    egress=flat_rates(0.09, ["aws:us-east-1", "gcp:us-central1"]),
+    egress=flat_rates(0.09, ["aws:us-east-1", "gcp:us-central1", "gcp:us-east1", "gcp:us-west1"]),
     spot_risk=[risk("gcp", "us-central1", "a3", 0.05, 0.1)],
 )
 TRAIN = Task("train", num_nodes=2, requirements=(SPOT,), estimate=Estimate(hours=4.0), inputs={"s3://data": 20.0})
@@ -34,6 +39,8 @@ WORKLOADS = pytest.mark.parametrize("workload", [SINGLE, CHAIN], ids=["single", 
 # What no checker can know, or what is words alone.
 FREE: Final = {"schema_version", "created_at", "file", "source_version", "method", "reason"}
 
+SHAPE: Final = TypeAdapter(Plan)
+
 Path = tuple[str | int, ...]
 
 
@@ -42,6 +49,11 @@ def plan_of(workload: Workload) -> Plan:
     plan = make_plan(workload, MARKET, PlanRequest(NOW, "workload.yaml"))
     assert faults(plan, workload, MARKET) == []
     return plan
+
+
+def as_plan(data: Any) -> Plan:
+    """The plan of this shape, whatever its figures: reading a plan file would refuse some of them."""
+    return SHAPE.validate_json(json.dumps(data))
 
 
 def leaves(data: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
@@ -78,7 +90,7 @@ def with_value(plan: Plan, path: Path, value: Any) -> Plan:
     """The plan with one value changed."""
     data = plan.to_data()
     at(data, path[:-1])[path[-1]] = value
-    return read_plan(json.dumps(data), file="plan.json")
+    return as_plan(data)
 
 
 @WORKLOADS
@@ -102,7 +114,8 @@ def test_every_part_is_missed(workload: Workload) -> None:
     plan = plan_of(workload)
     data = plan.to_data()
     lists: list[Path] = [("best", "placements"), ("fell_out",), ("snapshot", "sources"), ("assumptions",)]
-    lists += [("best", "transfers")] if workload is CHAIN else [("alternatives",), ("comparison",)]
+    only_one = [("alternatives",), ("comparison",), ("best", "placements", 0, "also_in")]
+    lists += [("best", "transfers")] if workload is CHAIN else only_one
     for path in lists:
         items = at(data, path)
         assert items
@@ -116,7 +129,7 @@ def test_an_option_in_the_wrong_place_is_noticed() -> None:
     """The best and the next one exchanged: each is right in itself."""
     data = plan_of(SINGLE).to_data()
     data["best"], data["alternatives"][0] = data["alternatives"][0], data["best"]
-    found = faults(read_plan(json.dumps(data), file="plan.json"), SINGLE, MARKET)
+    found = faults(as_plan(data), SINGLE, MARKET)
     assert any("is better than" in fault for fault in found)
 
 
@@ -127,6 +140,24 @@ def test_a_plan_beyond_a_limit_is_noticed(limit: dict[str, Any]) -> None:
     limited = Workload("one", (TRAIN,), **limit)
     plan = make_plan(free, MARKET, PlanRequest(NOW, "workload.yaml"))
     assert any("do not keep the limits" in fault for fault in faults(plan, limited, MARKET))
+
+
+@pytest.mark.parametrize("region", ["us-central1", "eu-west4"])
+def test_a_region_that_does_not_offer_the_same_is_noticed(region: str) -> None:
+    """The region itself, and one that is not sold at all."""
+    data = plan_of(SINGLE).to_data()
+    at(data, ("best", "placements", 0, "also_in"))[0] = region
+    found = faults(as_plan(data), SINGLE, MARKET)
+    assert any("the same for the same" in fault for fault in found)
+
+
+def test_speeds_and_allowances_that_are_not_said_are_noticed() -> None:
+    """One line at a time is left out of what a plan with moving data takes for granted."""
+    plan = plan_of(CHAIN)
+    for words in ("allowances", "5 Gbit/s"):
+        kept = tuple(line for line in plan.assumptions if words not in line)
+        assert len(kept) == len(plan.assumptions) - 1
+        assert faults(replace(plan, assumptions=kept), CHAIN, MARKET)
 
 
 def test_a_machine_that_meets_no_requirement_is_noticed() -> None:

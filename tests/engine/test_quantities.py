@@ -70,6 +70,7 @@ GOOD = [
     (parse_deadline, "2d", 48),
     (parse_deadline, "2026-12-01T18:00Z", datetime(2026, 12, 1, 18, tzinfo=UTC)),
     (parse_deadline, "2026-12-01 18:00+02:00", datetime(2026, 12, 1, 18, tzinfo=timezone(timedelta(hours=2)))),
+    (parse_deadline, "2026-12-01", datetime(2026, 12, 1, 23, 59, 59, 999999)),  # noqa: DTZ001 - likewise
     (parse_deadline, "2026-12-01T18:00", datetime(2026, 12, 1, 18)),  # noqa: DTZ001 - the reader adds the zone
     (lambda value: parse_usd(value, "it"), 250, 250),
     (lambda value: parse_usd(value, "it"), "$1,250.50", 1250.5),
@@ -112,7 +113,12 @@ BAD = [
     (parse_hours, 0, "must be above 0"),
     (parse_hours, "9" * 400, "must be a finite number"),
     (parse_deadline, "2026-13-01T18:00Z", "is not an instant"),
-    (parse_deadline, "2026-12-01", "2026-12-01 is not a time"),
+    (parse_deadline, "2026-13-01", "2026-13-01 is not an instant or a day"),
+    (parse_memory, "1e15", "memory is too large"),
+    (parse_hours, 1e300, "a time is too large"),
+    (parse_data_gb, -1e290, "must be at least 0, not a number that is too large"),
+    (parse_vcpus, -1048576, "must be above 0, not -1,048,580"),
+    (lambda value: parse_whole_number(value, "it", low=1), 1e308, "it must be at most 1,000,000,000,000, not a number"),
     (lambda value: parse_usd(value, "the budget"), "100 EUR", "the budget must be an amount in USD, not 100 EUR"),
     (lambda value: parse_usd(value, "the budget"), -5, "the budget must be at least 0, not -5"),
     (lambda value: parse_usd(value, "the budget", above=0), 0, "the budget must be above 0, not 0"),
@@ -149,4 +155,5 @@ def test_long_texts_are_refused_quickly() -> None:
 
 def test_a_range_reads_as_it_is_written() -> None:
     """A range shows itself in the user's own notation."""
-    assert [str(each) for each in (exactly(4), Range(0.5), Range())] == ["4", "0.5+", "any"]
+    assert [str(each) for each in (exactly(4), Range(0.5), Range(1048576))] == ["4", "0.5+", "1,048,580+"]
+    assert str(Range()) == "any"

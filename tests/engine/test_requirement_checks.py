@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 from catalog_data.schema import Purchase
-from engine.requirements import checks_of, first_failing, with_defaults
-from engine.workload import AcceleratorRequest, Range, Requirement, Residency
+from engine.requirements import assumed_of_requirements, checks_of, first_failing, plain, with_defaults
+from engine.workload import AcceleratorRequest, Range, Requirement, Residency, Task
 from tests.kits.market import market, offer, region
 
 PLAIN = Requirement(vcpus=Range(4, exact=False))
@@ -158,6 +158,99 @@ def test_the_number_of_checks_does_not_depend_on_what_is_asked() -> None:
         max_hourly_cost=100.0,
     )
     assert len(checks_of(full, Residency(("US",), ("DE",)))) == len(checks_of(Requirement(), None))
+
+
+def test_the_place_comes_before_a_machine_without_accelerators() -> None:
+    """Where none is asked for: what is sold in that place is the answer, not where the like is sold."""
+    cpu_there = Requirement(cloud="aws", region="us-east-1", zone="us-east-1a", vcpus=Range(8, exact=False))
+    assert [check.wanted for check in checks_of(cpu_there, None) if check.wanted][:4] == [
+        "cloud aws",
+        "region us-east-1",
+        "zone us-east-1a",
+        "a machine without accelerators",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("figure", "text"),
+    [
+        (0.0, "0"),
+        (8.0, "8"),
+        (30.5, "30.5"),
+        (1 / 60, "0.01667"),
+        (0.00001234, "0.00001234"),
+        (999.96, "1,000"),
+        (1234.5678, "1,235"),
+        (60_460.3, "60,460"),
+        (1_048_576.0, "1,048,576"),
+        (1e21, "1,000,000,000,000,000,000,000"),
+    ],
+)
+def test_figures_are_written_plainly(figure: float, text: str) -> None:
+    """Four significant digits, all digits before the point, no exponent."""
+    assert plain(figure) == text
+
+
+def lines(task: Task, **columns: Any) -> list[str]:
+    """What is assumed of a task's requirements where one offer is a candidate of the first."""
+    row = {"requirement": 0, "accelerator_count": 1.0, "purchase": "on_demand", **columns}
+    return assumed_of_requirements(task, pl.DataFrame([row]))
+
+
+def test_an_order_of_alternatives_is_said() -> None:
+    """Where there is one; a single requirement has no order."""
+    assert lines(Task("t", requirements=(PLAIN, GPU), ordered=True)) == [
+        "t: the alternatives are taken in the order given, whatever they cost"
+    ]
+    assert lines(Task("t", requirements=(PLAIN, GPU))) == []
+    assert lines(Task("t", requirements=(PLAIN,), ordered=True)) == []
+
+
+@pytest.mark.parametrize(
+    ("wanted", "columns", "said"),
+    [
+        (0.5, {"accelerator_count": 1.0}, True),
+        (0.5, {"accelerator_count": 0.5}, False),
+        (0.17, {"accelerator_count": 1 / 6}, False),
+        (0.16, {"accelerator_count": 0.164}, False),
+        (0.5, {"accelerator_count": 1.0, "requirement": 1}, False),
+        (1.0, {"accelerator_count": 1.0}, False),
+    ],
+)
+def test_a_share_for_which_more_is_priced_is_said(wanted: float, columns: dict[str, Any], said: bool) -> None:
+    """Only where some candidate of that requirement is more than the share."""
+    task = Task("t", requirements=(Requirement(accelerator=AcceleratorRequest("A10", wanted)), PLAIN))
+    expected = f"t: where {wanted:g} x A10 is not sold, the price is that of the larger share or the whole one that is"
+    assert lines(task, **columns) == ([expected] if said else [])
+
+
+def test_what_is_carried_but_not_weighed_is_said() -> None:
+    """Under the names that the user wrote, of whichever alternative; what is not given is not named."""
+    assert lines(Task("t", requirements=(PLAIN, replace(PLAIN, network_tier="best")))) == [
+        "t: network_tier is not weighed"
+    ]
+    full = replace(PLAIN, network_tier="best", disk_tier="high", local_disk="nvme", disk_gib=512.0)
+    assert lines(Task("t", requirements=(full,))) == [
+        "t: network_tier, disk_tier, local_disk, disk_size are not weighed"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("bought", "years"),
+    [
+        (("reserved_1y",), "1 year"),
+        (("reserved_3y",), "3 years"),
+        (("reserved_3y", "on_demand", "reserved_1y"), "1 year or 3 years"),
+    ],
+)
+def test_a_commitment_is_said(bought: tuple[str, ...], years: str) -> None:
+    """Its hours are priced and its other years are not."""
+    frame = pl.DataFrame({"purchase": bought}).with_columns(requirement=0, accelerator_count=None)
+    (line,) = assumed_of_requirements(Task("t", requirements=(PLAIN,)), frame)
+    assert line == (
+        f"t: reserved prices are per hour of a commitment of {years}, which must be paid to its end;"
+        " the commitment itself is not in the cost"
+    )
 
 
 def test_what_is_wanted_reads_after_no_offer_has() -> None:

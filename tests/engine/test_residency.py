@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from engine.residency import GROUPS, lies_in
+from engine.residency import GROUPS, lies_in, unknown_entries
 
 PLACES = pl.DataFrame(
     [
@@ -59,3 +59,20 @@ def test_the_groups_are_of_27_and_30_states() -> None:
     """The EEA is the EU with Iceland, Liechtenstein and Norway."""
     assert len(set(GROUPS["eu"])) == 27
     assert set(GROUPS["eea"]) - set(GROUPS["eu"]) == {"IS", "LI", "NO"}
+
+
+def test_regions_that_the_catalog_does_not_know() -> None:
+    """A misspelt region would match nothing: it is named, with a near one of its cloud."""
+    places = ("europe", "DE", "EU", "aws", "AWS/us-east-1", "vast/eu-1")
+    regions = ("gcp/europe-nroth2", "aws/us-east-11", "aws/qqqq", "lambda/us-east-1")
+    assert unknown_entries((*places, *regions), PLACES) == [
+        "residency: the catalog knows no region gcp/europe-nroth2: did you mean gcp/europe-north2?",
+        "residency: the catalog knows no region aws/us-east-11: did you mean aws/us-east-1?",
+        "residency: the catalog knows no region aws/qqqq",
+        "residency: the catalog knows no region lambda/us-east-1: it has no region of lambda at all",
+    ]
+
+
+def test_a_region_in_several_rows_is_known() -> None:
+    """A catalog may tell of a region more than once."""
+    assert unknown_entries(("aws/eu-central-1", "vast/eu-1"), pl.concat([PLACES, PLACES])) == []

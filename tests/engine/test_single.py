@@ -15,9 +15,9 @@ from engine.infeasible import InfeasibleError
 from engine.plan import Option
 from engine.plan_single import plan_single
 from engine.planned import Planned
-from engine.problems.single import SingleProblem, best_of_each, rank, within_limits
+from engine.problems.single import SingleProblem, best_of_each, merge_regions, rank, within_limits
 from engine.status import Status
-from engine.workload import AcceleratorRequest, Estimate, Objective, Requirement, Task, Workload
+from engine.workload import AcceleratorRequest, Estimate, Objective, Range, Requirement, Task, Workload
 from tests.kits.market import market, offer
 
 SCHEMA = pl.Schema(
@@ -30,6 +30,7 @@ SCHEMA = pl.Schema(
         "cost_usd": pl.Float64(),
         "hours": pl.Float64(),
         "input_h": pl.Float64(),
+        "doubt": pl.Int32(),
     }
 )
 NUMBERS = st.integers(0, 4).map(float)
@@ -43,6 +44,7 @@ ROWS = st.lists(
         NUMBERS,
         NUMBERS,
         NUMBERS,
+        st.integers(0, 2),
     ),
     max_size=12,
 )
@@ -54,13 +56,13 @@ LIMITS = st.none() | st.integers(0, 8).map(float)
 def test_the_ranking_is_that_of_sorting_by_hand(
     rows: list[tuple[Any, ...]], objective: Objective, ordered: bool, deadline_h: float | None, budget_usd: float | None
 ) -> None:
-    """By preference, objective, the other measure and name, within the limits: zeros and ties included."""
+    """By preference, objective, the other measure, doubt and name, within the limits: zeros and ties included."""
     problem = SingleProblem(pl.DataFrame(rows, SCHEMA, orient="row"), objective, ordered, deadline_h, budget_usd)
 
     def key(row: tuple[Any, ...]) -> tuple[Any, ...]:
         names, requirement, cost, finish = row[:4], row[4], row[5], row[6] + row[7]
         both = (cost, finish) if objective is Objective.COST else (finish, cost)
-        return (requirement if ordered else 0, *both, *names, requirement)
+        return (requirement if ordered else 0, *both, row[8], *names, requirement)
 
     kept = [
         row
@@ -74,9 +76,54 @@ def test_the_ranking_is_that_of_sorting_by_hand(
     assert best_of_each(rank(problem)).height == len(first_of_kind)
 
 
+ALIKE = ("cloud", "instance_type", "purchase", "price_usd_h", "hours", "input_h", "cost_usd", "requirement")
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(*(st.sampled_from((0, 1)) for _ in ALIKE)), max_size=8))
+def test_regions_that_offer_the_same_are_one_row(rows: list[tuple[int, ...]]) -> None:
+    """Whatever else differs is a row of its own; the best region stands for all and the order is kept."""
+    frame = pl.DataFrame(rows, dict.fromkeys(ALIKE, pl.Int64), orient="row").with_row_index("region")
+    of_offer: dict[tuple[int, ...], list[int]] = {}
+    for number, row in enumerate(rows):
+        of_offer.setdefault(row, []).append(number)
+    merged = merge_regions(frame).select("region", "also_in").rows()
+    assert merged == [(first, others) for first, *others in of_offer.values()]
+
+
+def test_of_equals_the_one_seen_to_be_available_comes_first() -> None:
+    """Then the one of the most trusted price, then the first by name; a price comes before all of these."""
+    looks = {
+        "ra": (None, "high", 1.0),
+        "rb": (True, "low", 1.0),
+        "rc": (True, "medium", 1.0),
+        "rd": (True, "medium", 1.0),
+        "re": (None, "low", 0.9),
+    }
+    offers = [
+        offer("aws", name, f"m-{name}", price, available=seen, confidence=trust)
+        for name, (seen, trust, price) in looks.items()
+    ]
+    task = Task("t", requirements=(Requirement(vcpus=Range(4, exact=False)),))
+    workload = Workload("w", (task,))
+    result = plan_single(workload, find_candidates(task, workload, market(offers)), 5)
+    ranked = [option.placements[0].region for option in (result.best, *result.alternatives)]
+    assert ranked == ["re", "rc", "rd", "rb", "ra"]
+
+
+def test_the_region_where_it_was_seen_stands_for_those_that_offer_the_same() -> None:
+    """The others are named beside it, in order."""
+    offers = [offer("aws", name, "m", 1.0, available=seen) for name, seen in (("a", None), ("b", True), ("c", None))]
+    task = Task("t", requirements=(Requirement(vcpus=Range(4, exact=False)),))
+    workload = Workload("w", (task,))
+    result = plan_single(workload, find_candidates(task, workload, market(offers)), 5)
+    assert (result.best.placements[0].region, result.best.placements[0].also_in) == ("b", ("a", "c"))
+    assert result.alternatives == ()
+
+
 def test_a_limit_is_kept_up_to_rounding() -> None:
     """$0.1 * 3 is within a budget of $0.3, and three times a tenth of an hour within a deadline of 0.3 h."""
-    frame = pl.DataFrame([("aws", "r", "a", "spot", 0, 0.1 * 3, 0.1 + 0.2, 0.0)], SCHEMA, orient="row")
+    frame = pl.DataFrame([("aws", "r", "a", "spot", 0, 0.1 * 3, 0.1 + 0.2, 0.0, 0)], SCHEMA, orient="row")
     assert (
         within_limits(SingleProblem(frame, Objective.COST, ordered=False, deadline_h=0.3, budget_usd=0.3)).height == 1
     )

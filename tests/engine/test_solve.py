@@ -18,9 +18,10 @@ from engine.infeasible import InfeasibleError, NoPlanInTimeError
 from engine.plan import Plan
 from engine.solve import PlanRequest, make_plan
 from engine.workload import AcceleratorRequest, Edge, Estimate, Objective, Range, Requirement, Residency, Task, Workload
-from tests.kits.market import NOW, Row, flat_rates, market, offer, region
-from tests.kits.plan_checker import best_figures, faults, figures_of_best, order_of
+from tests.kits.market import NOW, Row, flat_rates, market, offer, region, tiers
+from tests.kits.plan_checker import best_figures, faults, figures_of_best
 from tests.kits.random_workloads import snapshots, workloads
+from tests.kits.ways import order_of
 
 REQUEST = PlanRequest(NOW, "workload.yaml")
 PLACES = ("aws:us-east-1", "aws:eu-west-1", "gcp:us-central1")
@@ -37,6 +38,10 @@ OFFERS: list[Row] = [
     offer("gcp", "us-central1", "n2", 0.5),
 ]
 MARKET = market(OFFERS, regions=REGIONS, egress=flat_rates(0.09, PLACES))
+EGRESS_SAID = (
+    "egress is billed from the first paid tier on, transfer by transfer; free monthly allowances are not counted"
+)
+MOVING = {"s3://data": 100.0}
 CPU = Requirement(vcpus=Range(4, exact=False))
 GPU = Requirement(accelerator=AcceleratorRequest("H100", 8))
 
@@ -162,7 +167,15 @@ def test_what_no_offer_has_is_named_for_each_alternative() -> None:
     [
         (
             replace(GPU, cloud="azure"),
-            "t: no offer has cloud azure (3 offers come this far; they have aws, gcp)",
+            "t: no offer has cloud azure (the catalog holds no prices of it)",
+        ),
+        (
+            replace(GPU, cloud="gcp", purchases=(Purchase.SPOT,)),
+            "t: no offer has purchase spot (1 offer comes this far; it has on_demand)",
+        ),
+        (
+            replace(GPU, cloud="gcp", region="europe-west4"),
+            "t: no offer has region europe-west4 (1 offer comes this far; it has us-central1)",
         ),
         (
             replace(GPU, region="us-central1", zone="us-central1-a"),
@@ -199,6 +212,74 @@ def test_each_requirement_says_what_there_is_instead(requirement: Requirement, r
     assert reasons(Workload("w", (Task("t", requirements=(requirement,)),))) == (reason,)
 
 
+def test_a_cloud_that_sells_only_accelerators_says_so() -> None:
+    """A plain machine there: the cloud is not the thing that is missing."""
+    rows = [
+        *OFFERS,
+        offer("lambda", "us-west-1", "gpu_1x_a10", 0.75, accelerator="A10"),
+        offer("lambda", "us-west-1", "gpu_8x_h100", 24.0, accelerator="H100", count=8.0),
+    ]
+    there = Workload("w", (Task("t", requirements=(replace(CPU, cloud="lambda"),)),))
+    assert reasons(there, market(rows)) == (
+        "t: no offer has a machine without accelerators (2 offers come this far; they have 1 x A10, 8 x H100)",
+    )
+    with_a10 = Task("t", requirements=(Requirement(cloud="aws", accelerator=AcceleratorRequest("A10", 1)),))
+    assert reasons(Workload("w", (with_a10,)), market(rows)) == (
+        "t: no offer has cloud aws (1 offer comes this far; it has lambda)",
+    )
+
+
+def test_an_estimate_that_fits_no_offer_is_named() -> None:
+    """Instead of an hour on everything."""
+    train = Task("train", requirements=(GPU,), estimate=Estimate(hours={"A100": 2.0}))
+    assert reasons(Workload("w", (train,))) == (
+        "train: no offer has a run time: the estimate names A100 (2 offers come this far; they are 8 x H100)",
+    )
+    assert reasons(
+        Workload("w", (replace(train, requirements=(replace(GPU, cloud="gcp"), GPU)),)), market(OFFERS[4:])
+    ) == ("train: no offer has a run time: the estimate names A100 (1 offer comes this far; it is 8 x H100)",)
+
+
+def test_hardware_without_a_run_time_does_not_win() -> None:
+    """An hour on a T4 would be cheapest, if it took an hour there."""
+    known = market([*OFFERS, offer("aws", "us-east-1", "g4", 0.5, accelerator="T4")], regions=REGIONS)
+    t4 = Requirement(accelerator=AcceleratorRequest("T4", 1))
+    plan = planned(
+        Workload("w", (Task("train", requirements=(GPU, t4), estimate=Estimate(hours={"H100": 10.0})),)), known
+    )
+    assert plan.best.placements[0].accelerator == "H100"
+    assert not any("assumed" in line for line in plan.assumptions)
+
+
+def test_offers_beyond_a_limit_are_counted() -> None:
+    """By the limit that excludes them, the deadline first; the candidates are those that are left."""
+    rows = [
+        *(offer("aws", "us-east-1", "p5", 55.0, accelerator="H100", count=8.0, zone=zone) for zone in "ab"),
+        offer("gcp", "us-central1", "a3", 50.0, accelerator="H100", count=8.0),
+        *(
+            offer("aws", "us-east-1", "p4", price, accelerator="A100", count=8.0, zone=str(price))
+            for price in (9.0, 90.0)
+        ),
+    ]
+    any_of = (GPU, Requirement(accelerator=AcceleratorRequest("A100", 8)))
+    train = Task("train", requirements=any_of, estimate=Estimate(hours={"H100": 10.0, "A100": 30.0}))
+    plan = planned(Workload("w", (train,), deadline_hours=20.0, budget_usd=520.0), market(rows))
+    assert {entry.reason: entry.offers for entry in plan.fell_out} == {
+        "too slow for the deadline": 2,
+        "too dear for the budget": 2,
+    }
+    assert plan.candidates == 1
+
+
+def test_of_equal_machines_the_one_that_was_seen_to_be_available_is_taken() -> None:
+    """Alone and in a DAG, there among the machines of one place."""
+    rows = [offer("aws", "r", name, 1.0, available=seen) for name, seen in (("m1", None), ("m2", True), ("m3", None))]
+    first = Task("a", requirements=(CPU,))
+    pair = Workload("w", (first, replace(first, name="b")), (Edge("a", "b", 1.0),))
+    for workload in (Workload("w", (first,)), pair):
+        assert {placement.instance_type for placement in planned(workload, market(rows)).best.placements} == {"m2"}
+
+
 def test_offers_that_only_lack_a_place_a_price_or_stock() -> None:
     """Machines that would do, were they in the right place, there, or priced."""
     cpu = Workload("w", (Task("t", requirements=(CPU,)),))
@@ -219,6 +300,9 @@ def test_offers_that_only_lack_a_place_a_price_or_stock() -> None:
     [
         ({"deadline_hours": 5.0}, ("deadline 5 h: no plan takes less than 11 h",)),
         ({"budget_usd": 100.0}, ("budget $100.00: no plan costs less than $500.50",)),
+        ({"budget_usd": 0.000012}, ("budget $0.000012: no plan costs less than $500.50",)),
+        ({"deadline_hours": 1 / 60}, ("deadline 0.01667 h: no plan takes less than 11 h",)),
+        ({"deadline_hours": 10.9999}, ("deadline 10.9999 h: no plan takes less than 11 h",)),
         (
             {"deadline_hours": 5.0, "budget_usd": 100.0},
             ("deadline 5 h: no plan takes less than 11 h", "budget $100.00: no plan costs less than $500.50"),
@@ -265,6 +349,8 @@ def test_what_a_plan_takes_for_granted_is_said() -> None:
         "prep: the run time is not known; 1 h is assumed (say `estimate`)",
         "prep -> train: the egress rate is not known and counted as free",
         "prices are of machines and egress; disks, start-up time and minimum billing are not counted",
+        EGRESS_SAID,
+        "data moves between regions at 5 Gbit/s of one machine",
     )
     there = planned(
         replace(chain(2.0), residency=Residency(allow=("gcp",))), market(doubtful + OFFERS[4:5], regions=REGIONS)
@@ -277,15 +363,46 @@ def test_an_unknown_throughput_is_said() -> None:
     known = market(OFFERS, regions=REGIONS, egress=flat_rates(0.0, PLACES), throughput=[])
     plan = planned(chain(500.0), known)
     assert places(plan) == ["aws/us-east-1", "gcp/us-central1"]
+    assert not any("Gbit/s" in line for line in plan.assumptions)
     assert "prep -> train: the throughput is not known and the data taken to arrive at once" in plan.assumptions
 
 
-@pytest.mark.parametrize("inputs", [{}, {"s3://data": 100.0}])
-def test_tiers_are_said_to_start_anew(inputs: dict[str, float]) -> None:
-    """Where egress is paid, be it between tasks or for inputs, and not where none is."""
+@pytest.mark.parametrize("inputs", [{}, {"gs://here": 100.0}, {"s3://empty": 0.0}, {"file:///here": 9.0}, MOVING])
+def test_allowances_that_are_not_counted_are_said(inputs: dict[str, float]) -> None:
+    """Where data moves, for inputs as between tasks and free or not, and not where none does."""
     train = Task("train", requirements=(replace(GPU, cloud="gcp"),), estimate=Estimate(hours=1.0), inputs=inputs)
-    told = "egress is billed from the first tier on, as if nothing else were sent this month"
-    assert (told in planned(Workload("w", (train,))).assumptions) is bool(inputs)
+    for known in (MARKET, market(OFFERS, egress=flat_rates(0.0, PLACES))):
+        assert (EGRESS_SAID in planned(Workload("w", (train,)), known).assumptions) is (inputs == MOVING)
+
+
+def test_what_only_the_comparison_moves_counts_too() -> None:
+    """The best plan stays where the data is; the one of the other cloud, shown beside it, moves it."""
+    train = Task("train", requirements=(GPU,), inputs=MOVING, estimate=Estimate(hours=1.0))
+    stays = market([row | {"price_usd_h": 40.0} for row in OFFERS[2:3]] + OFFERS[4:5], egress=flat_rates(0.09, PLACES))
+    workload = Workload("w", (train,))
+    plan = make_plan(workload, stays, replace(REQUEST, top=1))
+    assert faults(plan, workload, stays) == []
+    assert (places(plan), plan.alternatives, len(plan.comparison)) == (["aws/us-east-1"], (), 1)
+    assert EGRESS_SAID in plan.assumptions
+
+
+def test_speeds_by_distance_are_said() -> None:
+    """Where an option moves data within a continent and another one across, at other speeds."""
+    train = Task("train", requirements=(replace(GPU, cloud="gcp"),), inputs=MOVING, estimate=Estimate(hours=1.0))
+    far = offer("gcp", "europe-west4", "a3", 60.0, accelerator="H100", count=8.0)
+    known = market([*OFFERS, far], regions=[*REGIONS, region("gcp", "europe-west4", "europe", "NL")])
+    lines = planned(Workload("w", (train,)), known).assumptions
+    assert "data moves between regions at 5 Gbit/s of one machine, and at 2 Gbit/s between continents" in lines
+
+
+def test_an_allowance_is_not_granted_to_every_edge() -> None:
+    """Twenty times 100 GB across: 2,000 GB at 9 cents, not twenty allowances."""
+    tier = [row for p in PLACES[:2] for row in tiers(p, PLACES[2], (0.0, 0.0), (100.0, 0.09))]
+    parts = tuple(Task(f"p{n}", requirements=(replace(CPU, cloud="aws", region="us-east-1"),)) for n in range(20))
+    train = Task("train", requirements=(replace(GPU, cloud="gcp"),), estimate=Estimate(hours=1.0))
+    edges = tuple(Edge(part.name, "train", 100.0) for part in parts)
+    plan = planned(Workload("w", (*parts, train), edges), market(OFFERS, regions=REGIONS, egress=tier))
+    assert sum(transfer.egress_usd for transfer in plan.best.transfers) == pytest.approx(180.0)
 
 
 def test_a_single_task_needs_no_solver() -> None:

@@ -14,6 +14,8 @@ from engine import source_text
 from engine.source_text import MAX_DEPTH, MAX_VALUES, plain_scalar, read_source
 from engine.workload_errors import Fault, WorkloadError
 
+UNKNOWN_ALIAS = "an alias stands for nothing that is complete above it: put a text that starts with * in quotes"
+
 
 def problem_of(text: str) -> str:
     """The one line that reading the text gives."""
@@ -78,7 +80,7 @@ def test_tags_of_yaml_itself() -> None:
 
 def test_other_tags_are_problems() -> None:
     """No object is ever made from a tag."""
-    assert problem_of("a: 1\nb: !!python/object/apply:os.system [x]").startswith("f:2: b: the tag ")
+    assert problem_of("a: 1\nb: !!python/object/apply:os.system [x]").startswith("f:2: b: has a tag ")
 
 
 def test_aliases_and_merges() -> None:
@@ -104,7 +106,7 @@ def test_documents_without_content_are_left_out() -> None:
 
 def test_several_documents_have_their_own_anchors() -> None:
     """An anchor ends with its document."""
-    assert problem_of("a: &x 1\n---\nb: *x") == "f:3: the alias *x stands for nothing that is complete above it"
+    assert problem_of("a: &x 1\n---\nb: *x") == f"f:3: {UNKNOWN_ALIAS}"
 
 
 def test_position_of_values() -> None:
@@ -149,8 +151,8 @@ def test_reports_are_in_the_order_of_the_file() -> None:
         ),
         ("a: 1\nb: \x07", "f:2: a control character, which YAML does not allow"),
         ("a: \ud800", "f:1: a character that is no valid Unicode"),
-        ("a: *b", "f:1: the alias *b stands for nothing that is complete above it"),
-        ("&a [*a]", "f:1: the alias *a stands for nothing that is complete above it"),
+        ("a: *b", f"f:1: {UNKNOWN_ALIAS}"),
+        ("&a [*a]", f"f:1: {UNKNOWN_ALIAS}"),
         ("a: 1\n? [x]\n: 2", "f:2: a key must be a text, not a list or a mapping"),
         ("x:\n  a: 1\n  a: 2", "f:3: x.a: is given twice: the first one is on line 2"),
         ("x:\n- 1\n- {a: 1, a: 2}", "f:3: x[1].a: is given twice: the first one is on line 3"),
@@ -180,6 +182,24 @@ def test_pure_parser_reads_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     fast = read_source(text, file="f").documents
     monkeypatch.setattr(source_text, "_LOADER", yaml.SafeLoader)
     assert read_source(text, file="f").documents == fast
+
+
+@pytest.mark.parametrize("loader", [source_text._LOADER, yaml.SafeLoader], ids=["c", "python"])
+@pytest.mark.parametrize(
+    "text",
+    ["a: *hunter2", "a: !hunter2", "a: !hunter2!x y", "a: !<tag:hunter2> {}", "a: @hunter2", "%hunter2", "a: 'hunter2"],
+)
+def test_no_message_shows_the_text(text: str, loader: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A text without quotes that YAML takes for something else may be a secret, whichever parser refuses it."""
+    monkeypatch.setattr(source_text, "_LOADER", loader)
+    assert "hunter2" not in problem_of(text)
+
+
+def test_the_parser_names_single_characters(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is no more than a character or the kind of a token stays in the message."""
+    assert "did not find expected ',' or ']'" in problem_of("a: [1, 2\nb: 3")
+    monkeypatch.setattr(source_text, "_LOADER", yaml.SafeLoader)
+    assert "but got '<stream end>'" in problem_of("a: [1")
 
 
 @given(st.text(alphabet=st.sampled_from("ab:-[]{}&*!|>'\"#?,<\n\t 01.~%@`\x00\ud800\ufeff")))

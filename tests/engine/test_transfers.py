@@ -6,9 +6,9 @@ import math
 
 import pytest
 
-from catalog_data.schema import ANYWHERE, OTHER_CONTINENT
+from catalog_data.schema import ANYWHERE, OTHER_CONTINENT, SAME_CONTINENT
 from catalog_data.snapshot import Snapshot
-from engine.transfers import place, transfers
+from engine.transfers import default_gbit_s, place, transfers
 from tests.kits.market import default_links, link, market, offer, region, tiers
 
 VIRGINIA, IOWA, FRANKFURT = "aws:us-east-1", "gcp:us-central1", "aws:eu-central-1"
@@ -43,25 +43,65 @@ def moved(known: Snapshot, gb: float, source: str, target: str) -> tuple[float |
     ("gb", "usd"),
     [
         (0.0, 0.0),
-        (99.0, 0.0),
-        (100.0, 0.0),
-        (101.0, 0.09),
-        (10_239.0, 10_139 * 0.09),
-        (10_240.0, 10_140 * 0.09),
-        (10_241.0, 10_140 * 0.09 + 0.085),
-        (20_240.0, 10_140 * 0.09 + 10_000 * 0.085),
+        (99.0, 8.91),
+        (100.0, 9.0),
+        (101.0, 9.09),
+        (10_239.0, 921.51),
+        (10_240.0, 921.60),
+        (10_241.0, 921.685),
+        (51_200.0, 4_403.20),
     ],
 )
 def test_each_gb_is_billed_at_the_rate_of_its_tier(gb: float, usd: float) -> None:
-    """The first 100 GB are free, the next ones cost 9 cents, and from 10 TB on 8.5: at and around each threshold."""
+    """9 cents from the first GB on, free once a month or not, and from 10 TB on 8.5: at and around each threshold."""
     known = snapshot(egress=tiers(VIRGINIA, IOWA, *RATES))
     assert moved(known, gb, VIRGINIA, IOWA)[0] == pytest.approx(usd)
+
+
+@pytest.mark.parametrize(
+    ("rates", "usd"),
+    [
+        (((0.0, 0.0),), 0.0),
+        (((0.0, 0.0), (100.0, 0.0)), 0.0),
+        (((0.0, 0.0), (50.0, 0.0), (100.0, 0.2)), 60.0),
+        (((0.0, 0.0), (10_240.0, 0.0085)), 2.55),
+        (((0.0, 0.1), (100.0, 0.0)), 10.0),
+    ],
+)
+def test_a_free_allowance_is_not_counted(rates: tuple[tuple[float, float], ...], usd: float) -> None:
+    """300 GB over tiers at rate 0: free where none is paid after them, else at the first rate that is paid."""
+    assert moved(snapshot(egress=tiers(VIRGINIA, IOWA, *rates)), 300.0, VIRGINIA, IOWA)[0] == pytest.approx(usd)
+
+
+def test_an_allowance_of_one_pair_says_nothing_of_another() -> None:
+    """A free pair stays free beside one that is paid for, whichever comes first in the table."""
+    egress = [*tiers(VIRGINIA, IOWA, (0.0, 0.0)), *tiers(VIRGINIA, FRANKFURT, *RATES), *tiers(IOWA, VIRGINIA, *RATES)]
+    rows = transfers(snapshot(egress=egress), 50.0, [VIRGINIA, IOWA], [VIRGINIA, IOWA, FRANKFURT])
+    assert rows["egress_usd"].to_list() == [0.0, 0.0, pytest.approx(4.5), pytest.approx(4.5), 0.0, None]
+
+
+def test_many_small_transfers_cost_what_a_large_one_does() -> None:
+    """As long as they stay in one tier: no transfer has an allowance of its own."""
+    known = snapshot(egress=tiers(VIRGINIA, IOWA, *RATES))
+    small, large = (moved(known, gb, VIRGINIA, IOWA)[0] for gb in (100.0, 2_000.0))
+    assert small is not None
+    assert large == pytest.approx(20 * small)
+
+
+def test_the_defaults_in_use_are_those_of_pairs_that_nobody_measured() -> None:
+    """By class of pair; a measured pair uses none, and a class without a default has none."""
+    known = snapshot(throughput=[*default_links(same_continent=5.0, other_continent=2.0), link(IOWA, VIRGINIA, 0.5)])
+    near, far, measured = (VIRGINIA, IOWA), (VIRGINIA, FRANKFURT), (IOWA, VIRGINIA)
+    assert default_gbit_s(known, [near, far, far, measured]) == {SAME_CONTINENT: 5.0, OTHER_CONTINENT: 2.0}
+    assert default_gbit_s(known, [far]) == {OTHER_CONTINENT: 2.0}
+    assert default_gbit_s(known, [measured]) == {}
+    assert default_gbit_s(snapshot(throughput=[]), [near]) == {}
 
 
 def test_tiers_may_stand_in_any_order() -> None:
     """Rows of a table have no order."""
     known = snapshot(egress=tiers(VIRGINIA, IOWA, *reversed(RATES)))
-    assert moved(known, 10_241.0, VIRGINIA, IOWA)[0] == pytest.approx(10_140 * 0.09 + 0.085)
+    assert moved(known, 10_241.0, VIRGINIA, IOWA)[0] == pytest.approx(921.685)
 
 
 def test_rates_are_of_one_direction() -> None:
@@ -121,7 +161,7 @@ def test_every_pair_is_answered_in_order() -> None:
     places = [VIRGINIA, IOWA, FRANKFURT]
     rows = transfers(snapshot(egress=tiers(VIRGINIA, IOWA, *RATES)), 200.0, places, places)
     assert rows.select("src", "dst").rows() == [(source, target) for source in places for target in places]
-    assert rows["egress_usd"].to_list() == [0.0, pytest.approx(9.0), None, None, 0.0, None, None, None, 0.0]
+    assert rows["egress_usd"].to_list() == [0.0, pytest.approx(18.0), None, None, 0.0, None, None, None, 0.0]
 
 
 def test_a_place_is_named_by_cloud_and_region() -> None:

@@ -24,6 +24,16 @@ from engine.workload_places import COUNTRIES, Infra, parse_cloud, parse_infra, p
         ("k8s", Infra("kubernetes")),
         ("k8s/arn:aws:eks:us-east-1:1:cluster/mine", Infra("kubernetes", "arn:aws:eks:us-east-1:1:cluster/mine")),
         ("ssh/my-pool", Infra("ssh", "my-pool")),
+        ("AWS/US-EAST-1", Infra("aws", "us-east-1")),
+        ("coreweave/US-EAST-04A", Infra("coreweave", "US-EAST-04A")),
+        ("aws/us-east-1a", Infra("aws", "us-east-1", "us-east-1a")),
+        ("aws/US-GOV-WEST-1B", Infra("aws", "us-gov-west-1", "us-gov-west-1b")),
+        ("aws/us-east-1a/us-east-1a", Infra("aws", "us-east-1", "us-east-1a")),
+        ("aws/us-east-1a/us-east-1b", Infra("aws", "us-east-1a", "us-east-1b")),
+        ("aws/us-east-1-bos-1a", Infra("aws", "us-east-1-bos-1a")),
+        ("gcp/us-central1-a", Infra("gcp", "us-central1", "us-central1-a")),
+        ("gcp/us-central1", Infra("gcp", "us-central1")),
+        ("azure/eastus-a", Infra("azure", "eastus-a")),
     ],
 )
 def test_infra(written: str, place: Infra) -> None:
@@ -46,6 +56,12 @@ def test_infra(written: str, place: Infra) -> None:
         (parse_infra, ["aws"], "infra must be a cloud, not a list", "such as aws or aws/us-east-1"),
         (parse_cloud, 3, "a cloud must be named, not 3", "such as aws, gcp or azure"),
         (parse_residency_list, ["euorpe"], "unknown place euorpe", "did you mean europe?"),
+        (
+            parse_residency_list,
+            ["antarctica"],
+            "unknown place antarctica",
+            "write a continent, a country code, a cloud or cloud/region",
+        ),
         (parse_residency_list, ["UK"], "unknown country UK", "did you mean GB?"),
         (parse_residency_list, ["XX"], "unknown country XX", "write the code of ISO 3166-1, such as DE or US"),
         (parse_residency_list, [False], "a place must be named, not false", 'quote NO for Norway: "NO"'),
@@ -79,7 +95,7 @@ def test_unknown_cloud_without_a_near_one() -> None:
 
 def test_residency_entries() -> None:
     """Continents, countries, clouds and regions get one spelling each, and come once."""
-    written = ["Europe", "north america", "de", "AWS", "google/europe-west1", "europe"]
+    written = ["Europe", "north america", "de", "AWS", "google/EUROPE-WEST1", "europe"]
     assert parse_residency_list(written) == ("europe", "north_america", "DE", "aws", "gcp/europe-west1")
     assert parse_residency_list("DE") == ("DE",)
 

@@ -197,6 +197,13 @@ def test_places_inherit_downwards(outer: str, inner: str, place: tuple[str | Non
     assert (requirement.cloud, requirement.region, requirement.zone) == place
 
 
+def test_places_have_one_spelling() -> None:
+    """Fields by themselves are spelt as in `infra`: case is folded, and a zone that stands as the region is a zone."""
+    apart = one("{cloud: aws, region: US-EAST-1A, image_id: {us-east-1: ami-1}}")
+    assert (apart.region, apart.zone, apart.image_id) == ("us-east-1", "us-east-1a", "ami-1")
+    assert one("{cloud: aws, region: US-EAST-1A}") == one("{infra: AWS/us-east-1a}")
+
+
 def test_accelerators_multiply_with_alternatives() -> None:
     """Every accelerator is an alternative within every alternative, and equal ones are one."""
     requirements, _ = expand("{accelerators: {L4: 1, T4: 1}, any_of: [{use_spot: true}, {use_spot: false}, {}]}")

@@ -1,217 +1,19 @@
-"""A second opinion on plans: everything that a plan says is worked out again, offer by offer, in plain Python.
+"""A second opinion on plans: everything that a plan says is worked out again (tests.kits.ways), in plain Python.
 
-It shares the workload's values and the plan's with the engine and nothing else: no frame operation, no array and no
-model. `faults` says in words what is wrong with a plan; `best_figures` finds the optimum by trying every choice.
+`faults` says in words what is wrong with a plan; `best_figures` finds the optimum by trying every choice.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from itertools import pairwise, product
-from typing import Any, Final
 
 from catalog_data.snapshot import Snapshot
 from engine.plan import Option, Placement, Plan
-from engine.workload import Edge, Estimate, Objective, Range, Requirement, Residency, Task, Workload
-
-Row = Mapping[str, Any]
-Figures = tuple[float, float, float]
-"""Of a plan: steps down the lists of alternatives, $, h."""
-
-HOMES: Final = {"s3": ("aws", "us-east-1"), "gs": ("gcp", "us-central1"), "az": ("azure", "eastus")}
-EU: Final = set("AT BE BG HR CY CZ DK EE FI FR DE GR HU IE IT LV LT LU MT NL PL PT RO SK SI ES SE".split())
-NEAR: Final = 1e-6
-"""How far a solver may overstep a limit, relative to it."""
-
-
-@dataclass(frozen=True)
-class Way:
-    """One way to run a task: offers of one price in one region, under the first requirement that they meet."""
-
-    requirement: int
-    rows: tuple[Row, ...]
-    hours: float
-    input_usd: float
-    input_h: float
-    cost_usd: float
-
-    @property
-    def place(self) -> tuple[str, str]:
-        """Cloud and region."""
-        return self.rows[0]["cloud"], self.rows[0]["region"]
-
-
-@dataclass
-class Market:
-    """The snapshot, looked up by place; `unknown` collects what it had no figure for."""
-
-    snapshot: Snapshot
-    unknown: set[str] = field(default_factory=set)
-
-    def __post_init__(self) -> None:
-        self.offers = self.snapshot.offers.to_dicts()
-        self.regions = {(row["cloud"], row["region"]): row for row in self.snapshot.regions.to_dicts()}
-        self.links = {(row["src"], row["dst"]): row["gbit_s"] for row in self.snapshot.throughput.to_dicts()}
-        self.risks = {
-            (row["cloud"], row["region"], row["instance_type"]): (row["interruption_low"], row["interruption_high"])
-            for row in self.snapshot.spot_risk.to_dicts()
-        }
-        self.tiers: dict[tuple[str, ...], list[tuple[float, float]]] = {}
-        for row in self.snapshot.egress.to_dicts():
-            pair = row["src_cloud"], row["src_region"], row["dst_cloud"], row["dst_region"]
-            self.tiers.setdefault(pair, []).append((row["tier_from_gb"], row["egress_usd_gb"]))
-
-    def egress_usd(self, source: tuple[str, str], target: tuple[str, str], gb: float) -> float:
-        """What moving so many GB costs, GB by GB through the tiers; 0, and noted, where no rate is known."""
-        if source == target or gb == 0:
-            return 0.0
-        tiers = sorted(self.tiers.get((*source, *target), []))
-        if not tiers or tiers[0][0] != 0:
-            self.unknown.add("egress")
-            return 0.0
-        ends = [start for start, _ in tiers[1:]] + [math.inf]
-        return sum(rate * max(0.0, min(gb, end) - start) for (start, rate), end in zip(tiers, ends, strict=True))
-
-    def transfer_h(self, source: tuple[str, str], target: tuple[str, str], gb: float) -> float:
-        """How long that takes; 0, and noted, where no throughput is known."""
-        if source == target or gb == 0:
-            return 0.0
-        here, there = (self.regions.get(place, {}).get("continent") for place in (source, target))
-        kind = "same_continent" if here is not None and here == there else "other_continent"
-        gbit_s = self.links.get((":".join(source), ":".join(target)), self.links.get(("*", kind)))
-        if gbit_s is None:
-            self.unknown.add("throughput")
-            return 0.0
-        return gb * 8 / float(gbit_s) / 3600
-
-
-def ways(task: Task, workload: Workload, market: Market) -> list[Way]:
-    """Every way to run a task."""
-    found: dict[tuple[Any, ...], list[Row]] = {}
-    for row in market.offers:
-        number = next((n for n, r in enumerate(task.requirements) if _meets(row, r, workload.residency, market)), None)
-        if number is not None:
-            key = (row["cloud"], row["region"], row["instance_type"], row["purchase"], row["price_usd_h"], number)
-            found.setdefault(key, []).append(row)
-    return [_way(task, key[-1], rows, market) for key, rows in found.items()]
-
-
-def _way(task: Task, requirement: int, rows: Sequence[Row], market: Market) -> Way:
-    row = rows[0]
-    place = row["cloud"], row["region"]
-    known_h = _run_hours(task.estimate, row["accelerator"], row["accelerator_count"], task.num_nodes)
-    hours = 1.0 if known_h is None else known_h
-    homes = [(HOMES.get(url.split("://")[0]), gb) for url, gb in task.inputs.items()]
-    moves = [(home, gb) for home, gb in homes if home is not None and home[0] != place[0]]
-    usd = sum(market.egress_usd(home, place, gb) for home, gb in moves)
-    input_h = max((market.transfer_h(home, place, gb) for home, gb in moves), default=0.0)
-    return Way(requirement, tuple(rows), hours, usd, input_h, task.num_nodes * row["price_usd_h"] * hours + usd)
-
-
-def _run_hours(estimate: Estimate | None, accelerator: str | None, count: float | None, nodes: int) -> float | None:
-    if estimate is None:
-        return None
-    model = accelerator or "cpu"
-    node = f"{model}:{count:g}" if accelerator else model
-    if isinstance(estimate.hours, Mapping):
-        return estimate.hours.get(node, estimate.hours.get(model))
-    if estimate.hours is not None:
-        return estimate.hours
-    if estimate.work is None:
-        return None
-    of_node = estimate.throughput.get(node)
-    of_model = estimate.throughput.get(model)
-    rate = of_node if of_node is not None else None if of_model is None else of_model * (count or 1)
-    return None if rate is None else estimate.work / rate / nodes / 3600
-
-
-def _meets(row: Row, r: Requirement, residency: Residency | None, market: Market) -> bool:
-    asks_for_hardware = r.instance_type or r.accelerator or r.vcpus or r.memory_gib or r.memory_gib_per_vcpu
-    vcpus, ratio = (r.vcpus, r.memory_gib_per_vcpu) if asks_for_hardware else (Range(8, exact=False), 4.0)
-    arch = r.arch or (None if r.instance_type or r.accelerator else "x86_64")
-    named = {"cloud": r.cloud, "region": r.region, "zone": r.zone, "instance_type": r.instance_type}
-    return (
-        all(value is None or row[column] == value for column, value in named.items())
-        and _has_accelerator(row, r)
-        and (arch is None or (row["arch"] or "x86_64") == arch)
-        and _in_range(row["vcpus"], vcpus)
-        and _in_range(row["memory_gib"], r.memory_gib)
-        and (ratio is None or _has_ratio(row, ratio))
-        and row["purchase"] in {str(purchase) for purchase in r.purchases}
-        and (residency is None or _resides(row, residency, market))
-        and row["available"] is not False
-        and row["price_usd_h"] is not None
-        and (r.max_hourly_cost is None or row["price_usd_h"] <= r.max_hourly_cost)
-    )
-
-
-def _has_accelerator(row: Row, r: Requirement) -> bool:
-    if r.accelerator is None:
-        return r.instance_type is not None or row["accelerator"] is None
-    if row["accelerator"] != r.accelerator.name or row["accelerator_count"] is None:
-        return False
-    if r.accelerator.count < 1:
-        return bool(r.accelerator.count - 5e-3 <= row["accelerator_count"] <= 1)
-    return bool(row["accelerator_count"] == r.accelerator.count)
-
-
-def _has_ratio(row: Row, gib_per_vcpu: float) -> bool:
-    if row["vcpus"] is None or row["memory_gib"] is None:
-        return False
-    return bool(row["memory_gib"] / row["vcpus"] > gib_per_vcpu - 1e-3)
-
-
-def _in_range(value: float | None, wanted: Range | None) -> bool:
-    if wanted is None or wanted.low is None:
-        return True
-    return value is not None and (abs(value - wanted.low) < 1e-3 if wanted.exact else value > wanted.low - 1e-3)
-
-
-def _resides(row: Row, residency: Residency, market: Market) -> bool:
-    """Whether it surely lies in an allowed place and surely in no denied one."""
-    allowed = [_lies_in(row, entry, market) for entry in residency.allow]
-    denied = [_lies_in(row, entry, market) for entry in residency.deny]
-    return (not allowed or True in allowed) and not any(answer is not False for answer in denied)
-
-
-def _lies_in(row: Row, entry: str, market: Market) -> bool | None:
-    region = market.regions.get((row["cloud"], row["region"]), {})
-    if entry in {"africa", "asia", "europe", "north_america", "oceania", "south_america"}:
-        return None if region.get("continent") is None else region["continent"] == entry
-    if entry.isupper():
-        countries = {"EU": EU, "EEA": EU | {"IS", "LI", "NO"}}.get(entry, {entry})
-        return None if region.get("country") is None else region["country"] in countries
-    return entry in {row["cloud"], f"{row['cloud']}/{row['region']}"}
-
-
-def figures(workload: Workload, chosen: Sequence[Way], market: Market) -> tuple[Figures, list[float]]:
-    """What a choice comes to, and when each task starts."""
-    number = {task.name: index for index, task in enumerate(workload.tasks)}
-    start = [way.input_h for way in chosen]
-    cost = sum(way.cost_usd for way in chosen)
-    # Tasks stand in topological order: a task's start is final when the edges into it have been seen.
-    for edge in sorted(workload.edges, key=lambda edge: number[edge.target]):
-        source, target = number[edge.source], number[edge.target]
-        move = chosen[source].place, chosen[target].place, edge.data_gb
-        cost += market.egress_usd(*move)
-        start[target] = max(start[target], start[source] + chosen[source].hours + market.transfer_h(*move))
-    makespan = max(begin + way.hours for begin, way in zip(start, chosen, strict=True))
-    steps = sum(way.requirement for way, task in zip(chosen, workload.tasks, strict=True) if task.ordered)
-    return (steps, cost, makespan), start
-
-
-def order_of(workload: Workload, plan: Figures) -> Figures:
-    """The figures in the order in which plans are compared."""
-    steps, cost, hours = plan
-    return (steps, cost, hours) if workload.objective is Objective.COST else (steps, hours, cost)
-
-
-def within_limits(workload: Workload, plan: Figures) -> bool:
-    """Whether a plan keeps the deadline (in hours) and the budget."""
-    limits = (plan[1], workload.budget_usd), (plan[2], workload.deadline_hours)
-    return all(limit is None or figure <= limit + NEAR * max(1.0, limit) for figure, limit in limits)
+from engine.workload import Edge, Objective, Task, Workload
+from tests.kits.ways import Figures, Market, Way, figures, homes, met, order_of, ways, within_limits
 
 
 def best_figures(workload: Workload, snapshot: Snapshot) -> Figures | None:
@@ -289,6 +91,9 @@ def _option_faults(
             return [f"{placement.task}: {len(matches)} ways to run it are as the placement says"], None
         chosen.append(matches[0])
         found += [f"{placement.task}: {fault}" for fault in _placement_faults(placement, task, matches[0], market)]
+        alike = _regions_alike(matches[0], ways_of_task) if len(workload.tasks) == 1 else set()
+        if set(placement.also_in) != alike or len(placement.also_in) != len(alike):
+            found.append(f"{placement.task}: also in {placement.also_in}; the same for the same is in {alike}")
     plan_figures, start = figures(workload, chosen, market)
     steps_cost_hours = zip(("cost", "hours"), (option.cost_usd, option.hours), plan_figures[1:], strict=True)
     found += [f"{what} {said}, it is {is_so}" for what, said, is_so in steps_cost_hours if not _same(said, is_so)]
@@ -311,6 +116,19 @@ def _is_of(placement: Placement, way: Way) -> bool:
     return placement.zones == zones and all(getattr(placement, name) == way.rows[0][name] for name in names)
 
 
+def _regions_alike(way: Way, others: Iterable[Way]) -> set[str]:
+    """The other regions of the cloud that offer the same machine, as good, at the same price and cost."""
+    return {
+        other.place[1]
+        for other in others
+        if other.place[0] == way.place[0]
+        and other.place != way.place
+        and other.requirement == way.requirement
+        and all(other.rows[0][name] == way.rows[0][name] for name in ("instance_type", "purchase", "price_usd_h"))
+        and all(_same(getattr(other, name), getattr(way, name)) for name in ("hours", "input_h", "cost_usd"))
+    }
+
+
 def _placement_faults(placement: Placement, task: Task, way: Way, market: Market) -> Iterator[str]:
     row = way.rows[0]
     available = [known["available"] for known in way.rows if known["available"] is not None]
@@ -329,7 +147,9 @@ def _placement_faults(placement: Placement, task: Task, way: Way, market: Market
             yield f"{what} {said}, it is {is_so}"
     for what, said_figure, figure in (
         ("hours", placement.hours, way.hours),
-        ("cost", placement.cost_usd, way.cost_usd),
+        ("inputs", placement.input_usd, way.input_usd),
+        ("inputs' arrival", placement.input_h, way.input_h),
+        ("cost", placement.cost_usd, placement.num_nodes * row["price_usd_h"] * way.hours + way.input_usd),
     ):
         if not _same(said_figure, figure):
             yield f"{what} {said_figure}, it is {figure}"
@@ -395,13 +215,38 @@ def _proof_faults(plan: Plan) -> Iterator[str]:
 
 
 def _count_faults(plan: Plan, workload: Workload, every: Sequence[Sequence[Way]], market: Market) -> Iterator[str]:
-    if plan.candidates != sum(map(len, every)):
-        yield f"{plan.candidates} candidates, there are {sum(map(len, every))}"
+    """Every offer is a candidate or fell out; of a single task, those that no limit excludes are candidates."""
+    kept = 0
     for task, ways_of_task in zip(workload.tasks, every, strict=True):
+        late, dear = ([], []) if len(every) > 1 else _beyond_limits(workload, ways_of_task, market)
+        kept += len(ways_of_task) - len(late) - len(dear)
+        timed = _offers(ways_of_task)
+        for reason, is_so in (
+            ("without a run time in the estimate", len(list(met(task, workload, market))) - timed),
+            ("too slow for the deadline", _offers(late)),
+            ("too dear for the budget", _offers(dear)),
+        ):
+            said = sum(entry.offers for entry in plan.fell_out if (entry.task, entry.reason) == (task.name, reason))
+            if said != is_so:
+                yield f"{task.name}: {said} offers {reason}, there are {is_so}"
         fell = sum(entry.offers for entry in plan.fell_out if entry.task == task.name)
-        met = sum(len(way.rows) for way in ways_of_task)
-        if fell + met != len(market.offers):
-            yield f"{task.name}: {fell} offers fell out and {met} are candidates, of {len(market.offers)}"
+        candidates = timed - _offers(late) - _offers(dear)
+        if fell + candidates != len(market.offers):
+            yield f"{task.name}: {fell} offers fell out and {candidates} are candidates, of {len(market.offers)}"
+    if plan.candidates != kept:
+        yield f"{plan.candidates} candidates, there are {kept}"
+
+
+def _beyond_limits(workload: Workload, ways_of_task: Sequence[Way], market: Market) -> tuple[list[Way], list[Way]]:
+    """Of the ways to run a single task those that are too late, and those in time that are too dear."""
+    untimed, free = replace(workload, deadline_hours=None), replace(workload, budget_usd=None)
+    late = [way for way in ways_of_task if not within_limits(free, figures(workload, [way], market)[0])]
+    dear = [way for way in ways_of_task if not within_limits(untimed, figures(workload, [way], market)[0])]
+    return late, [way for way in dear if way not in late]
+
+
+def _offers(some: Iterable[Way]) -> int:
+    return sum(len(way.rows) for way in some)
 
 
 def _assumption_faults(plan: Plan, workload: Workload, snapshot: Snapshot) -> Iterator[str]:
@@ -414,14 +259,33 @@ def _assumption_faults(plan: Plan, workload: Workload, snapshot: Snapshot) -> It
         market.transfer_h(place[edge.source], place[edge.target], edge.data_gb)
         for what in market.unknown:
             yield from _unsaid(plan, (f"{edge.source} -> {edge.target}", what, "not known"))
-    for task, placement in zip(workload.tasks, plan.best.placements, strict=True):
-        if _run_hours(task.estimate, placement.accelerator, placement.accelerator_count, task.num_nodes) is None:
+    for task in workload.tasks:
+        if task.estimate is None:
             yield from _unsaid(plan, (task.name, "run time", "not known"))
         for url, gb in task.inputs.items():
             if gb:
                 yield from _unsaid(plan, (task.name, url))
     for line in workload.assumptions:
         yield from _unsaid(plan, (line,))
+    yield from _move_faults(plan, workload, market)
+
+
+def _move_faults(plan: Plan, workload: Workload, market: Market) -> Iterator[str]:
+    """That egress is billed without allowances is said where data moves, and at what speed where that is a default."""
+    moves = set()
+    for _, option in _named_options(plan):
+        place = {placement.task: (placement.cloud, placement.region) for placement in option.placements}
+        moves |= {(place[edge.source], place[edge.target]) for edge in workload.edges if edge.data_gb}
+        moves |= {(home, place[t.name]) for t in workload.tasks for home, _ in homes(t) if home[0] != place[t.name][0]}
+    moves = {(source, target) for source, target in moves if source != target}
+    told = any("free monthly allowances are not counted" in line for line in plan.assumptions)
+    if told is not bool(moves):
+        yield f"{'' if told else 'not '}said that allowances are not counted, with {len(moves)} moves"
+    for source, target in moves:
+        market.unknown.clear()
+        hours = market.transfer_h(source, target, 1.0)
+        if not market.unknown and (":".join(source), ":".join(target)) not in market.links:
+            yield from _unsaid(plan, ("data moves between regions", f"{8 / 3600 / hours:g} Gbit/s", "one machine"))
 
 
 def _unsaid(plan: Plan, words: Iterable[str]) -> Iterator[str]:

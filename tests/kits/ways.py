@@ -1,0 +1,237 @@
+"""Every way to run a task and what a choice of them comes to, in plain Python, offer by offer.
+
+It shares the workload's values with the engine and nothing else: no frame operation, no array and no model.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from catalog_data.snapshot import Snapshot
+from engine.workload import Estimate, Objective, Range, Requirement, Residency, Task, Workload
+
+Row = Mapping[str, Any]
+Figures = tuple[float, float, float]
+"""Of a plan: steps down the lists of alternatives, $, h."""
+
+HOMES: Final = {"s3": ("aws", "us-east-1"), "gs": ("gcp", "us-central1"), "az": ("azure", "eastus")}
+EU: Final = set("AT BE BG HR CY CZ DK EE FI FR DE GR HU IE IT LV LT LU MT NL PL PT RO SK SI ES SE".split())
+NEAR: Final = 1e-6
+"""How far a solver may overstep a limit, relative to it."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to run a task: offers of one price in one region, under the first requirement that they meet."""
+
+    requirement: int
+    rows: tuple[Row, ...]
+    hours: float
+    input_usd: float
+    input_h: float
+    cost_usd: float
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """Cloud and region."""
+        return self.rows[0]["cloud"], self.rows[0]["region"]
+
+
+@dataclass
+class Market:
+    """The snapshot, looked up by place; `unknown` collects what it had no figure for."""
+
+    snapshot: Snapshot
+    unknown: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.offers = self.snapshot.offers.to_dicts()
+        self.regions = {(row["cloud"], row["region"]): row for row in self.snapshot.regions.to_dicts()}
+        self.links = {(row["src"], row["dst"]): row["gbit_s"] for row in self.snapshot.throughput.to_dicts()}
+        self.risks = {
+            (row["cloud"], row["region"], row["instance_type"]): (row["interruption_low"], row["interruption_high"])
+            for row in self.snapshot.spot_risk.to_dicts()
+        }
+        self.tiers: dict[tuple[str, ...], list[tuple[float, float]]] = {}
+        for row in self.snapshot.egress.to_dicts():
+            pair = row["src_cloud"], row["src_region"], row["dst_cloud"], row["dst_region"]
+            self.tiers.setdefault(pair, []).append((row["tier_from_gb"], row["egress_usd_gb"]))
+
+    def egress_usd(self, source: tuple[str, str], target: tuple[str, str], gb: float) -> float:
+        """What moving so many GB costs, GB by GB through the tiers; 0, and noted, where no rate is known.
+
+        GB that are free once a month cost what the first GB after them cost.
+        """
+        if source == target or gb == 0:
+            return 0.0
+        tiers = sorted(self.tiers.get((*source, *target), []))
+        if not tiers or tiers[0][0] != 0:
+            self.unknown.add("egress")
+            return 0.0
+        ends = [start for start, _ in tiers[1:]] + [math.inf]
+        billed = 0.0
+        for number, ((start, _), end) in enumerate(zip(tiers, ends, strict=True)):
+            rate = next((paid for _, paid in tiers[number:] if paid), 0.0)
+            billed += rate * max(0.0, min(gb, end) - start)
+        return billed
+
+    def transfer_h(self, source: tuple[str, str], target: tuple[str, str], gb: float) -> float:
+        """How long that takes; 0, and noted, where no throughput is known."""
+        if source == target or gb == 0:
+            return 0.0
+        here, there = (self.regions.get(place, {}).get("continent") for place in (source, target))
+        kind = "same_continent" if here is not None and here == there else "other_continent"
+        gbit_s = self.links.get((":".join(source), ":".join(target)), self.links.get(("*", kind)))
+        if gbit_s is None:
+            self.unknown.add("throughput")
+            return 0.0
+        return gb * 8 / float(gbit_s) / 3600
+
+
+def ways(task: Task, workload: Workload, market: Market) -> list[Way]:
+    """Every way to run a task; where its estimate says how long it takes on some of the machines, on these alone."""
+    found: dict[tuple[Any, ...], list[Row]] = {}
+    for row, number in met(task, workload, market):
+        key = (row["cloud"], row["region"], row["instance_type"], row["purchase"], row["price_usd_h"], number)
+        found.setdefault(key, []).append(row)
+    return [
+        _way(task, key[-1], rows, market)
+        for key, rows in found.items()
+        if task.estimate is None or _hours_on(rows[0], task) is not None
+    ]
+
+
+def met(task: Task, workload: Workload, market: Market) -> Iterator[tuple[Row, int]]:
+    """Every offer that meets a requirement, with the number of the first such."""
+    for row in market.offers:
+        number = next((n for n, r in enumerate(task.requirements) if _meets(row, r, workload.residency, market)), None)
+        if number is not None:
+            yield row, number
+
+
+def _hours_on(row: Row, task: Task) -> float | None:
+    return _run_hours(task.estimate, row["accelerator"], row["accelerator_count"], task.num_nodes)
+
+
+def _way(task: Task, requirement: int, rows: Sequence[Row], market: Market) -> Way:
+    row = rows[0]
+    place = row["cloud"], row["region"]
+    known_h = _hours_on(row, task)
+    hours = 1.0 if known_h is None else known_h
+    moves = [(home, gb) for home, gb in homes(task) if home[0] != place[0]]
+    usd = sum(market.egress_usd(home, place, gb) for home, gb in moves)
+    input_h = max((market.transfer_h(home, place, gb) for home, gb in moves), default=0.0)
+    return Way(requirement, tuple(rows), hours, usd, input_h, task.num_nodes * row["price_usd_h"] * hours + usd)
+
+
+def homes(task: Task) -> list[tuple[tuple[str, str], float]]:
+    """Where the inputs lie of which that is known, with the GB of each."""
+    of_urls = [(HOMES.get(url.split("://")[0]), gb) for url, gb in task.inputs.items()]
+    return [(home, gb) for home, gb in of_urls if home is not None and gb]
+
+
+def _run_hours(estimate: Estimate | None, accelerator: str | None, count: float | None, nodes: int) -> float | None:
+    if estimate is None:
+        return None
+    model = accelerator or "cpu"
+    node = f"{model}:{count:g}" if accelerator else model
+    if isinstance(estimate.hours, Mapping):
+        return estimate.hours.get(node, estimate.hours.get(model))
+    if estimate.hours is not None:
+        return estimate.hours
+    if estimate.work is None:
+        return None
+    of_node = estimate.throughput.get(node)
+    of_model = estimate.throughput.get(model)
+    rate = of_node if of_node is not None else None if of_model is None else of_model * (count or 1)
+    return None if rate is None else estimate.work / rate / nodes / 3600
+
+
+def _meets(row: Row, r: Requirement, residency: Residency | None, market: Market) -> bool:
+    asks_for_hardware = r.instance_type or r.accelerator or r.vcpus or r.memory_gib or r.memory_gib_per_vcpu
+    vcpus, ratio = (r.vcpus, r.memory_gib_per_vcpu) if asks_for_hardware else (Range(8, exact=False), 4.0)
+    arch = r.arch or (None if r.instance_type or r.accelerator else "x86_64")
+    named = {"cloud": r.cloud, "region": r.region, "zone": r.zone, "instance_type": r.instance_type}
+    return (
+        all(value is None or row[column] == value for column, value in named.items())
+        and _has_accelerator(row, r)
+        and (arch is None or (row["arch"] or "x86_64") == arch)
+        and _in_range(row["vcpus"], vcpus)
+        and _in_range(row["memory_gib"], r.memory_gib)
+        and (ratio is None or _has_ratio(row, ratio))
+        and row["purchase"] in {str(purchase) for purchase in r.purchases}
+        and (residency is None or _resides(row, residency, market))
+        and row["available"] is not False
+        and row["price_usd_h"] is not None
+        and (r.max_hourly_cost is None or row["price_usd_h"] <= r.max_hourly_cost)
+    )
+
+
+def _has_accelerator(row: Row, r: Requirement) -> bool:
+    if r.accelerator is None:
+        return r.instance_type is not None or row["accelerator"] is None
+    if row["accelerator"] != r.accelerator.name or row["accelerator_count"] is None:
+        return False
+    if r.accelerator.count < 1:
+        return bool(r.accelerator.count - 5e-3 <= row["accelerator_count"] <= 1)
+    return bool(row["accelerator_count"] == r.accelerator.count)
+
+
+def _has_ratio(row: Row, gib_per_vcpu: float) -> bool:
+    if row["vcpus"] is None or row["memory_gib"] is None:
+        return False
+    return bool(row["memory_gib"] / row["vcpus"] > gib_per_vcpu - 1e-3)
+
+
+def _in_range(value: float | None, wanted: Range | None) -> bool:
+    if wanted is None or wanted.low is None:
+        return True
+    return value is not None and (abs(value - wanted.low) < 1e-3 if wanted.exact else value > wanted.low - 1e-3)
+
+
+def _resides(row: Row, residency: Residency, market: Market) -> bool:
+    """Whether it surely lies in an allowed place and surely in no denied one."""
+    allowed = [_lies_in(row, entry, market) for entry in residency.allow]
+    denied = [_lies_in(row, entry, market) for entry in residency.deny]
+    return (not allowed or True in allowed) and not any(answer is not False for answer in denied)
+
+
+def _lies_in(row: Row, entry: str, market: Market) -> bool | None:
+    region = market.regions.get((row["cloud"], row["region"]), {})
+    if entry in {"africa", "asia", "europe", "north_america", "oceania", "south_america"}:
+        return None if region.get("continent") is None else region["continent"] == entry
+    if entry.isupper():
+        countries = {"EU": EU, "EEA": EU | {"IS", "LI", "NO"}}.get(entry, {entry})
+        return None if region.get("country") is None else region["country"] in countries
+    return entry in {row["cloud"], f"{row['cloud']}/{row['region']}"}
+
+
+def figures(workload: Workload, chosen: Sequence[Way], market: Market) -> tuple[Figures, list[float]]:
+    """What a choice comes to, and when each task starts."""
+    number = {task.name: index for index, task in enumerate(workload.tasks)}
+    start = [way.input_h for way in chosen]
+    cost = sum(way.cost_usd for way in chosen)
+    # Tasks stand in topological order: a task's start is final when the edges into it have been seen.
+    for edge in sorted(workload.edges, key=lambda edge: number[edge.target]):
+        source, target = number[edge.source], number[edge.target]
+        move = chosen[source].place, chosen[target].place, edge.data_gb
+        cost += market.egress_usd(*move)
+        start[target] = max(start[target], start[source] + chosen[source].hours + market.transfer_h(*move))
+    makespan = max(begin + way.hours for begin, way in zip(start, chosen, strict=True))
+    steps = sum(way.requirement for way, task in zip(chosen, workload.tasks, strict=True) if task.ordered)
+    return (steps, cost, makespan), start
+
+
+def order_of(workload: Workload, plan: Figures) -> Figures:
+    """The figures in the order in which plans are compared."""
+    steps, cost, hours = plan
+    return (steps, cost, hours) if workload.objective is Objective.COST else (steps, hours, cost)
+
+
+def within_limits(workload: Workload, plan: Figures) -> bool:
+    """Whether a plan keeps the deadline (in hours) and the budget."""
+    limits = (plan[1], workload.budget_usd), (plan[2], workload.deadline_hours)
+    return all(limit is None or figure <= limit + NEAR * max(1.0, limit) for figure, limit in limits)
