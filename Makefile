@@ -89,6 +89,7 @@ $(RUN_READY):
 
 $(PROJECT_READY): $(RUN_READY)
 	@$(BIN)/python $(install_project)
+	@$(BIN)/python -m compileall -q catalog_data catalog_fetchers cli engine executor
 	@rm -f $(VENV)/.stamp-project-*
 	@touch $@
 

@@ -18,11 +18,15 @@ EXAMPLE: Final = Path(__file__).parent.parent.parent / "examples" / "finetune.ya
 
 
 def measure() -> Result:
-    """Plan from a catalog that is there; `import sky` is what every command of the peer pays before it starts."""
+    """Plan from a catalog that is there; `import sky` is what every command of the peer pays before it starts.
+
+    Both run from byte code, as they do for a user from the second run on.
+    """
     peer = peer_python("skypilot")
     ours = Path(sys.executable).with_name("skybroker")
     with tempfile.TemporaryDirectory() as home:
         environment = {**os.environ, "HOME": home, "SKYBROKER_CATALOG": f"{home}/catalog.duckdb"}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
         runs = contest(
             lambda: process([ours, "plan", EXAMPLE], environment),
             lambda: process([peer, "-c", "import sky"], environment),
