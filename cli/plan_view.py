@@ -34,8 +34,7 @@ def print_plan(plan: Plan) -> None:
 def _headline(plan: Plan) -> str:
     best = plan.best
     about = "about " if any(_doubtful(placement, plan.created_at) for placement in best.placements) else ""
-    gap = "?" if plan.proof.gap is None else f"{plan.proof.gap:.1%}"
-    proven = "proven best" if plan.proof.status is Status.OPTIMAL else f"within {gap} of the best"
+    proven = "proven best" if plan.proof.status is Status.OPTIMAL else f"within {plan.proof.gap:.1%} of the best"
     limits = [
         *([f"deadline {hours_text(plan.limits.deadline_h)}"] if plan.limits.deadline_h is not None else []),
         *([f"budget ${money(plan.limits.budget_usd)}"] if plan.limits.budget_usd is not None else []),

@@ -79,13 +79,16 @@ class Limits:
 
 @with_config(_STRICT)
 @dataclass(frozen=True, kw_only=True)
-class ProofShown:
-    """How good the plan is: in the unit of the objective ($ or h), no plan is below `bound`."""
+class Proof:
+    """How good the plan is: no plan that keeps as well to the user's order of preference is below `bound` ($ or h).
+
+    `gap` is (objective - bound) / |objective|, 0 where the optimum is proven. `method` says how.
+    """
 
     status: Status
     objective: float
-    bound: float | None
-    gap: float | None
+    bound: float
+    gap: float
     method: str
 
 
@@ -170,7 +173,7 @@ class Plan:
     workload: WorkloadUsed
     objective: Objective
     limits: Limits
-    proof: ProofShown
+    proof: Proof
     best: Option
     alternatives: tuple[Option, ...]
     comparison: tuple[Option, ...]

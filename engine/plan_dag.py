@@ -15,10 +15,10 @@ from engine.dag import DagProblem, EdgeOptions, Floats, TaskOptions, schedule
 from engine.dag_bounds import Booleans
 from engine.infeasible import InfeasibleError, NoPlanInTimeError, limits_lines
 from engine.placements import placement_of
-from engine.plan import Option, Transfer
+from engine.plan import Option, Proof, Transfer
 from engine.planned import Planned
 from engine.problems.dag import DagSolution, solve
-from engine.status import Clock, Proof, Status, TimeLimit, stands_still
+from engine.status import Clock, Status, TimeLimit, stands_still
 from engine.transfers import transfers
 from engine.workload import Edge, Objective, Workload
 
@@ -74,7 +74,13 @@ def plan_dag(
         raise NoPlanInTimeError(f"no plan was found{within}")
     return Planned(
         best=_option(workload, found, instance, solution),
-        proof=Proof(solution.status, solution.objective, solution.bound, solution.gap, METHOD),
+        proof=Proof(
+            status=solution.status,
+            objective=solution.objective,
+            bound=solution.bound,
+            gap=solution.gap,
+            method=METHOD,
+        ),
         assumptions=tuple(_assumed(workload, instance, solution)),
     )
 

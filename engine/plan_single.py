@@ -11,10 +11,10 @@ import polars as pl
 from engine.candidates import Candidates
 from engine.infeasible import InfeasibleError, limits_lines
 from engine.placements import placement_of
-from engine.plan import Option
+from engine.plan import Option, Proof
 from engine.planned import Planned
 from engine.problems.single import SingleProblem, best_of_each, finish_h, merge_regions, rank, within_limits
-from engine.status import Proof, Status
+from engine.status import Status
 from engine.workload import Objective, Workload
 
 
@@ -40,7 +40,7 @@ def plan_single(workload: Workload, candidates: Candidates, top: int) -> Planned
         best=best,
         alternatives=tuple(alternatives),
         comparison=tuple(_options(candidates, best_of_each(ranked)))[1:],
-        proof=Proof(Status.OPTIMAL, objective, objective, 0.0, "enumeration"),
+        proof=Proof(status=Status.OPTIMAL, objective=objective, bound=objective, gap=0.0, method="enumeration"),
     )
 
 

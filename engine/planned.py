@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from engine.plan import Option
-from engine.status import Proof
+from engine.plan import Option, Proof
 
 MOST_TASKS: Final = 2000
 """As many tasks as can be placed together within the memory of a small machine."""

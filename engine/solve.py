@@ -17,7 +17,6 @@ from engine.plan import (
     Limits,
     Option,
     Plan,
-    ProofShown,
     SnapshotUsed,
     SourceUsed,
     WorkloadUsed,
@@ -99,7 +98,6 @@ def _within_limits(workload: Workload, candidates: Candidates) -> Candidates:
 def _written(
     workload: Workload, found: Sequence[Candidates], snapshot: Snapshot, request: PlanRequest, planned: Planned
 ) -> Plan:
-    proof = planned.proof
     return Plan(
         schema_version=SCHEMA_VERSION,
         created_at=request.created_at,
@@ -114,9 +112,7 @@ def _written(
         workload=WorkloadUsed(name=workload.name, file=request.file, sha256=workload.digest),
         objective=workload.objective,
         limits=Limits(deadline_h=workload.deadline_hours, budget_usd=workload.budget_usd),
-        proof=ProofShown(
-            status=proof.status, objective=proof.objective, bound=proof.bound, gap=proof.gap, method=proof.method
-        ),
+        proof=planned.proof,
         best=planned.best,
         alternatives=planned.alternatives,
         comparison=planned.comparison,

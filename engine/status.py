@@ -27,20 +27,6 @@ class Status(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True)
-class Proof:
-    """How good a solution is: no solution that keeps as well to the user's order of preference is below `bound`.
-
-    `gap` is (objective - bound) / |objective|, 0 where the optimum is proven. `method` says how.
-    """
-
-    status: Status
-    objective: float
-    bound: float
-    gap: float
-    method: str
-
-
 def relative_gap(objective: float, bound: float) -> float:
     """The share of the objective that a better solution could save at most."""
     if objective == bound:

@@ -442,7 +442,6 @@ def test_at_a_time_limit_the_plan_says_what_is_proven() -> None:
     workload = Workload("w", tasks, edges, deadline_hours=16.0)
     plan = make_plan(workload, known, replace(REQUEST, time_limit_s=0.01))
     assert faults(plan, workload, known) == []
-    assert plan.proof.bound is not None
     assert math.isfinite(plan.proof.bound)
     assert plan.proof.bound <= plan.proof.objective
 

@@ -206,9 +206,9 @@ def _proof_faults(plan: Plan) -> Iterator[str]:
         yield "the proof names no method"
     if proof.status == "optimal" and (proof.bound != proof.objective or proof.gap != 0):
         yield f"optimal, with bound {proof.bound} and gap {proof.gap}"
-    if proof.status == "feasible" and proof.bound is not None:
+    if proof.status == "feasible":
         gap = (proof.objective - proof.bound) / abs(proof.objective) if proof.objective else math.inf
-        if proof.bound > proof.objective or proof.gap is None or not _same(proof.gap, gap):
+        if proof.bound > proof.objective or not _same(proof.gap, gap):
             yield f"objective {proof.objective}, bound {proof.bound}: the gap is {gap}, not {proof.gap}"
     if proof.status not in {"optimal", "feasible"}:
         yield f"a plan cannot be {proof.status}"
