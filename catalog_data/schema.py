@@ -167,6 +167,7 @@ OFFERS: Final = Table(
         _text("purchase", "how it is bought", values=tuple(Purchase)),
         Column("price_usd_h", Kind.NUMBER, "price of one machine; null where unknown", "USD/h", above=0, high=5_000),
         Column("available", Kind.BOOLEAN, "seen to be offered there; null where unknown"),
+        Column("quantity", Kind.INTEGER, "how many machines there are; null where no limit is known", above=0),
         *PROVENANCE,
     ),
 )
@@ -254,8 +255,44 @@ SPOT_RISK: Final = Table(
     ),
 )
 
+
+class Signal(StrEnum):
+    """What an observation of capacity rests on."""
+
+    PLACEMENT_SCORE = "placement_score"
+    STOCK = "stock"
+    FAILURE = "failure"
+
+
+OBSERVATIONS: Final = Table(
+    "observations",
+    "Whether machines could be had when somebody last looked: what providers say of their stock, and launches that"
+    " failed. An observation holds until `expires_at`; after that nothing is known.",
+    ("cloud", "region", "zone", "instance_type", "purchase", "signal"),
+    (
+        _text("cloud", "the provider"),
+        _text("region", "the provider's own name of the region"),
+        _text("zone", "the zone; null where the observation holds for the whole region", nullable=True),
+        _text("instance_type", "the provider's own name of the machine type"),
+        _text("purchase", "how it is bought", values=tuple(Purchase)),
+        _text("signal", "what the observation rests on", values=tuple(Signal)),
+        Column(
+            "level",
+            Kind.NUMBER,
+            "0 where there was nothing to be had, 1 where there was plenty (a placement score of 1 to 10 is a tenth of"
+            " it; a stock of low, medium and high is a third, two thirds and 1)",
+            nullable=False,
+            low=0,
+            high=1,
+        ),
+        Column("expires_at", Kind.INSTANT, "until when it says anything", nullable=False),
+        *PROVENANCE,
+    ),
+)
+
 TABLES: Final[Mapping[str, Table]] = {
-    table.name: table for table in (INSTANCE_TYPES, OFFERS, REGIONS, EGRESS, THROUGHPUT, SPOT_EVENTS, SPOT_RISK)
+    table.name: table
+    for table in (INSTANCE_TYPES, OFFERS, REGIONS, EGRESS, THROUGHPUT, SPOT_EVENTS, SPOT_RISK, OBSERVATIONS)
 }
 
 

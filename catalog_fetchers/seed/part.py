@@ -9,6 +9,7 @@ from datetime import datetime
 import polars as pl
 
 from catalog_data.schema import Confidence, Purchase, Table
+from catalog_fetchers import rows
 from catalog_fetchers.seed.packages import Package
 
 
@@ -32,16 +33,13 @@ def stamped(
     observed_at: datetime | None = None,
 ) -> pl.DataFrame:
     """The frame as rows of the table: columns that it lacks are null, and each row says where it comes from."""
-    trust = confidence if isinstance(confidence, pl.Expr) else pl.lit(confidence.value)
-    provenance = frame.with_columns(
-        source=pl.lit(package.name),
-        source_version=pl.lit(package.version),
-        observed_at=pl.lit(observed_at or package.observed_at),
-        confidence=trust,
-    )
-    return provenance.select(
-        pl.col(name).cast(dtype) if name in provenance.columns else pl.lit(None, dtype).alias(name)
-        for name, dtype in table.polars_schema().items()
+    return rows.stamped(
+        table,
+        frame,
+        source=package.name,
+        source_version=package.version,
+        observed_at=observed_at or package.observed_at,
+        confidence=confidence,
     )
 
 
