@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from importlib.resources import as_file, files
 from pathlib import Path
 
+from catalog_data.publishing import publish
 from catalog_data.snapshot import SnapshotInfo
-from catalog_data.store import publish
 
 PATIENCE_S = 60.0
 """How long to wait for another process that is doing the same."""

@@ -3,7 +3,8 @@
 CatalogError
     +-- CatalogMissingError      there is no file: publish into it first
     +-- CatalogDamagedError      the file cannot be read: move it away
-    +-- CatalogTooNewError       written by a later version: upgrade
+    +-- CatalogTooNewError       written by a later version: upgrade the program
+    +-- CatalogTooOldError       written by an earlier version: publishing.upgrade rewrites it
     +-- CatalogUnwritableError   the folder or the disk refuses: nothing was changed
     +-- CatalogBusyError         another process is publishing: wait
     +-- UnknownSnapshotError     no snapshot has that id, or none was known then
@@ -34,6 +35,10 @@ class CatalogDamagedError(CatalogError):
 
 class CatalogTooNewError(CatalogError):
     """The catalog file was written by a later version of the program."""
+
+
+class CatalogTooOldError(CatalogError):
+    """The catalog file was written by an earlier version of the program, in another layout."""
 
 
 class CatalogUnwritableError(CatalogError):

@@ -26,7 +26,7 @@ class UnknownNameError(ValueError):
 
 @dataclass(frozen=True)
 class Accelerator:
-    """One model of accelerator: `memory_gib` of one device (or chip), `cores` per chip of a TPU."""
+    """One model of accelerator: `memory_gib` of one device (or chip; None: it varies), `cores` per chip of a TPU."""
 
     name: str
     vendor: str
@@ -36,7 +36,7 @@ class Accelerator:
     """How many units of a slice name (`v4-8`) make one chip; 0 where it is no TPU."""
 
 
-def _nvidia(name: str, memory_gib: float, *aliases: str) -> Accelerator:
+def _nvidia(name: str, memory_gib: float | None, *aliases: str) -> Accelerator:
     return Accelerator(name, "nvidia", memory_gib, aliases)
 
 
@@ -54,7 +54,7 @@ _MODELS: Final = (
     _nvidia("P5000", 16),
     _nvidia("P6000", 24),
     _nvidia("V100", 16, "tesla-v100", "v100-16gb", "v100-sxm2", "v100-sxm2-16gb"),
-    _nvidia("V100-32GB", 32, "v100-sxm2-32gb", "tesla-v100-32gb"),
+    _nvidia("V100-32GB", 32, "v100-sxm2-32gb", "tesla-v100-32gb", "v100-32g"),
     _nvidia("T4", 16, "tesla-t4", "tesla-t4-vws"),
     _nvidia("T4g", 16),
     _nvidia("A2", 16),
@@ -78,24 +78,58 @@ _MODELS: Final = (
     _nvidia("H20", 96),
     _nvidia("H200", 141, "h200-sxm", "h200-141gb"),
     _nvidia("H200-NVL", 141),
-    _nvidia("GH200", 96, "gh200-96gb"),
+    _nvidia("GH200", 96, "gh200-96gb", "gh200-480gb"),
     _nvidia("B200", 180, "b200-sxm", "b200-180gb"),
     _nvidia("B300", 270, "b300-sxm6"),
     _nvidia("GB200", 186),
     _nvidia("GB300", 278),
+    _nvidia("TitanXp", 12),
+    _nvidia("TitanV", 12),
+    _nvidia("RTX2080Ti", 11),
+    _nvidia("RTX3060", None),  # sold with 8 and with 12 GB
+    _nvidia("RTX3060Ti", 8),
     _nvidia("RTX3070", 8),
+    _nvidia("RTX3070Ti", 8),
     _nvidia("RTX3080", 10),
+    _nvidia("RTX3080Ti", 12),
     _nvidia("RTX3090", 24),
+    _nvidia("RTX3090Ti", 24),
+    _nvidia("RTX4060", 8),
+    _nvidia("RTX4060Ti", None),  # sold with 8 and with 16 GB
+    _nvidia("RTX4070", 12),
+    _nvidia("RTX4070Super", 12, "rtx4070s"),
+    _nvidia("RTX4070Ti", 12),
+    _nvidia("RTX4070TiSuper", 16, "rtx4070s-ti", "rtx4070ti-s"),
     _nvidia("RTX4080", 16),
+    _nvidia("RTX4080Super", 16, "rtx4080s"),
     _nvidia("RTX4090", 24),
+    _nvidia("RTX4090D", 24),
+    _nvidia("RTX5060", 8),
+    _nvidia("RTX5060Ti", None),  # sold with 8 and with 16 GB
+    _nvidia("RTX5070", 12),
+    _nvidia("RTX5070Ti", 16),
     _nvidia("RTX5080", 16),
     _nvidia("RTX5090", 32),
+    _nvidia("RTX2000-Ada", 16),
     _nvidia("RTX4000-Ada", 20, "rtx4000ada"),
     _nvidia("RTX5000", 16, "quadro-rtx-5000", "quadrortx5000"),
-    _nvidia("RTX6000", 24, "quadro-rtx-6000", "quadrortx6000"),
+    _nvidia("RTX6000", 24, "quadro-rtx-6000", "quadrortx6000", "q-rtx-6000"),
+    _nvidia("RTX5000-Ada", 32),
+    _nvidia("RTX5880-Ada", 48),
     _nvidia("RTX6000-Ada", 48, "rtx6000ada"),
+    _nvidia("RTX8000", 48, "quadro-rtx-8000", "q-rtx-8000"),
     _nvidia("RTXPRO4500", 32, "rtx-pro-4500"),
-    _nvidia("RTXPRO6000", 96, "rtx-pro-6000", "rtxpro6000ws", "rtxpro-6000", "rtx-pro-server-6000"),
+    _nvidia(
+        "RTXPRO6000",
+        96,
+        "rtx-pro-6000",
+        "rtxpro6000ws",
+        "rtxpro-6000",
+        "rtx-pro-server-6000",
+        "rtxpro6000wk",
+        "rtxpro6000s",
+    ),
+    _nvidia("RTXPRO6000-MaxQ", 96),
     Accelerator("MI25", "amd", 16, ("radeon-instinct-mi25",)),
     Accelerator("MI250", "amd", 128, ("mi250x",)),
     Accelerator("MI300X", "amd", 192, ("mi300", "mi300x-192gb")),
@@ -103,6 +137,7 @@ _MODELS: Final = (
     Accelerator("MI350X", "amd", 288),
     Accelerator("MI355X", "amd", 288),
     Accelerator("V520", "amd", 8, ("radeon-pro-v520",)),
+    Accelerator("V620", "amd", 32, ("radeon-pro-v620",)),
     Accelerator("V710", "amd", 28, ("radeon-pro-v710",)),
     Accelerator("Gaudi", "intel", 32, ("gaudi-hl-205", "hl-205")),
     Accelerator("Gaudi2", "intel", 96, ("gaudi-2",)),
@@ -116,8 +151,14 @@ _MODELS: Final = (
     Accelerator("U30", "xilinx", None, ("alveo-u30",)),
     Accelerator("TPU-v2", "google", 16, slice_cores=2),
     Accelerator("TPU-v3", "google", 32, slice_cores=2),
-    Accelerator("TPU-v4", "google", 32, slice_cores=2),
-    Accelerator("TPU-v5e", "google", 16, ("tpu-v5litepod", "v5litepod", "tpu-v5-lite-podslice"), slice_cores=1),
+    Accelerator("TPU-v4", "google", 32, ("tpu-v4-podslice",), slice_cores=2),
+    Accelerator(
+        "TPU-v5e",
+        "google",
+        16,
+        ("tpu-v5litepod", "v5litepod", "tpu-v5-lite-podslice", "tpu-v5-lite-device"),
+        slice_cores=1,
+    ),
     Accelerator("TPU-v5p", "google", 95, ("tpu-v5p-slice",), slice_cores=2),
     Accelerator("TPU-v6e", "google", 32, ("tpu-v6e-slice",), slice_cores=1),
     Accelerator("TPU-7x", "google", 192, ("tpu-v7x", "tpu7x", "ironwood"), slice_cores=1),
@@ -178,12 +219,14 @@ CLOUDS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "aws": "Amazon Web Services",
         "azure": "Microsoft Azure",
+        "cloudrift": "CloudRift",
         "coreweave": "CoreWeave",
         "crusoe": "Crusoe",
         "cudo": "Cudo Compute",
         "digitalocean": "DigitalOcean",
         "fluidstack": "Fluidstack",
         "gcp": "Google Cloud",
+        "hotaisle": "Hot Aisle",
         "hyperbolic": "Hyperbolic",
         "ibm": "IBM Cloud",
         "kubernetes": "Kubernetes",

@@ -167,7 +167,7 @@ OFFERS: Final = Table(
         _text("purchase", "how it is bought", values=tuple(Purchase)),
         Column("price_usd_h", Kind.NUMBER, "price of one machine; null where unknown", "USD/h", above=0, high=5_000),
         Column("available", Kind.BOOLEAN, "seen to be offered there; null where unknown"),
-        Column("quantity", Kind.INTEGER, "how many machines there are; null where no limit is known", above=0),
+        Column("quantity", Kind.INTEGER, "how many there are; null where no limit is known", "machines", above=0),
         *PROVENANCE,
     ),
 )

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import polars as pl
 
-from catalog_data.schema import EGRESS, INSTANCE_TYPES, OFFERS, PROVENANCE, REGIONS, SPOT_RISK, THROUGHPUT
+from catalog_data.schema import EGRESS, INSTANCE_TYPES, OBSERVATIONS, OFFERS, PROVENANCE, REGIONS, SPOT_RISK, THROUGHPUT
 
 HARDWARE = tuple(
     name
@@ -60,6 +60,7 @@ class Snapshot:
     egress: pl.DataFrame
     throughput: pl.DataFrame
     spot_risk: pl.DataFrame
+    observations: pl.DataFrame
 
     @staticmethod
     def of(
@@ -67,18 +68,13 @@ class Snapshot:
         offers: pl.DataFrame,
         *,
         sources: tuple[SourceAge, ...] = (),
-        regions: pl.DataFrame | None = None,
-        egress: pl.DataFrame | None = None,
-        throughput: pl.DataFrame | None = None,
-        spot_risk: pl.DataFrame | None = None,
+        **frames: pl.DataFrame | None,
     ) -> Snapshot:
-        """A snapshot whose missing frames are empty."""
-        return Snapshot(
-            info=info,
-            sources=sources,
-            offers=offers,
-            regions=REGIONS.empty() if regions is None else regions,
-            egress=EGRESS.empty() if egress is None else egress,
-            throughput=THROUGHPUT.empty() if throughput is None else throughput,
-            spot_risk=SPOT_RISK.empty() if spot_risk is None else spot_risk,
-        )
+        """A snapshot with these frames, by the names of its fields; those that are missing or None are empty."""
+        found = {
+            table.name: table.empty() if (frame := frames.pop(table.name, None)) is None else frame
+            for table in (REGIONS, EGRESS, THROUGHPUT, SPOT_RISK, OBSERVATIONS)
+        }
+        if frames:
+            raise TypeError(f"a snapshot has no {', '.join(frames)}")
+        return Snapshot(info=info, sources=sources, offers=offers, **found)

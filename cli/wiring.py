@@ -13,9 +13,10 @@ from pathlib import Path
 from time import monotonic
 from typing import Final
 
-from catalog_data.embedded import publish_embedded
-from catalog_data.errors import CatalogError, CatalogMissingError
+from catalog_data.embedded import PATIENCE_S, publish_embedded
+from catalog_data.errors import CatalogError, CatalogMissingError, CatalogTooOldError
 from catalog_data.normalise import nearest_name
+from catalog_data.publishing import upgrade
 from catalog_data.schema import Purchase
 from catalog_data.snapshot import Snapshot
 from catalog_data.store import Catalog, OfferFilter
@@ -62,7 +63,10 @@ def _opened_or_begun(path: Path) -> Catalog:
     except CatalogMissingError:
         with working(f"first use: writing the embedded catalog to {path}"):
             publish_embedded(path)
-        return Catalog.open(path)
+    except CatalogTooOldError:
+        with working(f"rewriting the catalog {path} for this version"):
+            upgrade(path, wait_s=PATIENCE_S)
+    return Catalog.open(path)
 
 
 def parsed_instant(text: str | None) -> datetime | str | None:

@@ -102,9 +102,26 @@ N2_OFFERS = [
 H100 = {"instance_type": "h100.8x", "accelerator": "H100", "accelerator_count": 8.0, "accelerator_memory_gib": 80.0}
 
 
+M_SIZES = {"Standard_M8ms": 8.0, "Standard_M64ms": 64.0, "Standard_M128ms": 128.0}
+M_MACHINES = [
+    machine(cloud="azure", instance_type=name, vcpus=vcpus, memory_gib=30 * vcpus) for name, vcpus in M_SIZES.items()
+]
+
+
+def m_series(licence: float) -> list[Row]:
+    """Three sizes of Azure's M series in three regions, the largest in the last with `licence` USD/h on top."""
+    regions = {"eastus": 0.2, "westeurope": 0.25, "japaneast": 0.27}
+    rows = [
+        offer(cloud="azure", region=region, instance_type=name, price_usd_h=rate * vcpus)
+        for region, rate in regions.items()
+        for name, vcpus in M_SIZES.items()
+    ]
+    return [*rows[:-1], rows[-1] | {"price_usd_h": 0.27 * 128 + licence}]
+
+
 @dataclass(frozen=True)
 class Case:
-    """Rows around, a row with the fault and the same row without it; the hardware or the batch before, if needed."""
+    """Rows around, a row with the fault and the same row without it; what they are compared with, if needed."""
 
     table: Table
     fault: Row
@@ -112,6 +129,7 @@ class Case:
     around: Sequence[Row] = ()
     machines: Sequence[Row] = ()
     previous: Sequence[Row] = field(default=())
+    offered: Sequence[Row] = field(default=())
 
 
 CASES: Mapping[str, Case] = {
@@ -139,6 +157,34 @@ CASES: Mapping[str, Case] = {
         OFFERS, offer(price_usd_h=None, purchase="spot"), offer(price_usd_h=None, purchase="on_demand", available=True)
     ),
     "unknown_type": Case(OFFERS, offer(instance_type="m5.tiny"), offer(), machines=[machine()]),
+    "not_offered": Case(
+        OFFERS,
+        offer(region="eu-south-2"),
+        offer(),
+        offered=[offer(), offer(region="eu-south-2", instance_type="m6i.large")],
+    ),
+    "local_ssd_unpriced": Case(
+        OFFERS,
+        offer(**N2, instance_type="n2-standard-8-lssd", price_usd_h=0.38848),
+        offer(**N2, instance_type="n2-standard-8-lssd", price_usd_h=0.44),
+        N2_OFFERS,
+        [*N2_MACHINES, machine(cloud="gcp", instance_type="n2-standard-8-lssd", vcpus=8.0, memory_gib=32.0)],
+    ),
+    # 128 vCPUs with a licence of 0.046 USD/h each.
+    "windows_licence": Case(
+        OFFERS,
+        m_series(licence=128 * 0.046)[-1],
+        m_series(licence=128 * 0.02)[-1],
+        m_series(licence=0)[:-1],
+        M_MACHINES,
+    ),
+    "discount_as_on_demand": Case(
+        OFFERS,
+        offer(**N2, instance_type="a3-highgpu-8g", price_usd_h=43.07),
+        offer(**N2, instance_type="a3-highgpu-8g", price_usd_h=88.49),
+        [offer(**(N2 | {"region": "asia-northeast1"}), instance_type="a3-highgpu-8g", price_usd_h=126.64)],
+        [machine(cloud="gcp", **(H100 | {"instance_type": "a3-highgpu-8g"}))],
+    ),
     "placeholder_price": Case(
         OFFERS,
         offer(instance_type="h100.8x", price_usd_h=8.0),
@@ -178,7 +224,8 @@ def run(case: Case, row: Row) -> dict[str, int]:
     if case.previous:
         return check_against(case.table, batch, frame(case.table, case.previous)).reasons()
     machines = frame(INSTANCE_TYPES, case.machines) if case.machines else None
-    return check(case.table, batch, instance_types=machines).reasons()
+    offered = frame(OFFERS, case.offered) if case.offered else None
+    return check(case.table, batch, instance_types=machines, offered=offered).reasons()
 
 
 def test_no_check_was_left_out() -> None:
@@ -248,6 +295,55 @@ def test_a_round_price_for_small_or_several_devices_is_no_placeholder() -> None:
     ]
     batch = [offer(instance_type="BM.GPU.A10.4", price_usd_h=8.0), offer(instance_type="one", price_usd_h=1.0)]
     assert check(OFFERS, frame(OFFERS, batch), instance_types=frame(INSTANCE_TYPES, machines)).reasons() == {}
+
+
+def test_one_price_for_all_sizes_is_a_placeholder() -> None:
+    """Slices of 1, 4 and 8 chips at 700 USD/h each go; machines that differ by CPUs alone may well cost the same."""
+    tpu = {"cloud": "gcp", "accelerator": "TPU-v6e", "accelerator_memory_gib": 32.0}
+    machines = [machine(instance_type=f"v6e-{n}", accelerator_count=float(n), **tpu) for n in (1, 4, 8)]
+    hpc = [machine(instance_type=f"hpc7a.{n}xlarge", vcpus=2.0 * n) for n in (12, 24, 48)]
+    batch = [
+        *(offer(**N2, instance_type=f"v6e-{n}", price_usd_h=700.0) for n in (1, 4, 8)),
+        *(offer(instance_type=f"hpc7a.{n}xlarge", price_usd_h=7.7252) for n in (12, 24, 48)),
+    ]
+    checked = check(OFFERS, frame(OFFERS, batch), instance_types=frame(INSTANCE_TYPES, [*machines, *hpc]))
+    assert checked.reasons() == {"placeholder_price": 3}
+    assert checked.kept["instance_type"].str.starts_with("hpc7a").all()
+
+
+def test_the_model_says_the_memory_that_the_machine_does_not() -> None:
+    """A dollar for an H100 is a placeholder where nothing is said of its memory, too."""
+    machines = frame(INSTANCE_TYPES, [machine(**(H100 | {"accelerator_memory_gib": None}))])
+    batch = frame(OFFERS, [offer(instance_type="h100.8x", price_usd_h=8.0)])
+    assert check(OFFERS, batch, instance_types=machines).reasons() == {"placeholder_price": 1}
+
+
+def test_a_region_that_nothing_is_known_of_is_not_judged() -> None:
+    """What a provider offers in one region says nothing of another."""
+    known = frame(OFFERS, [offer(region="eu-west-1")])
+    assert check(OFFERS, frame(OFFERS, [offer()]), offered=known).reasons() == {}
+
+
+def test_a_list_that_left_out_the_ssd_left_it_out_everywhere() -> None:
+    """In a region without a machine to compare with, the type goes as well; with accelerators it stays."""
+    lssd = {"instance_type": "n2-standard-8-lssd", "price_usd_h": 0.38848}
+    there = N2 | {"region": "europe-west4"}
+    machines = [
+        *N2_MACHINES,
+        machine(cloud="gcp", instance_type="n2-standard-8-lssd", vcpus=8.0, memory_gib=32.0),
+    ]
+    batch = [*N2_OFFERS, offer(**N2, **lssd), offer(**there, **lssd), offer(**there, **lssd, purchase="spot")]
+    checked = check(OFFERS, frame(OFFERS, batch), instance_types=frame(INSTANCE_TYPES, machines))
+    assert checked.reasons() == {"local_ssd_unpriced": 3}
+
+
+def test_ten_times_a_price_is_ten_times_whatever_the_rounding() -> None:
+    """In binary floating point 0.47 * 10 / 0.47 is less than 10, and 0.05 * 0.1 / 0.05 more than 0.1."""
+    for price in (0.05, 0.47, 1.0, 88.49):
+        before = frame(OFFERS, [offer(price_usd_h=price)])
+        for factor in (10, 0.1):
+            rows = frame(OFFERS, [offer(price_usd_h=price * factor)])
+            assert check_against(OFFERS, rows, before).reasons() == {"tenfold_jump": 1}
 
 
 @pytest.mark.parametrize(
@@ -328,6 +424,7 @@ def real_list(cloud: str, path: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
         purchase=pl.lit("on_demand"),
         price_usd_h="Price",
         available=pl.lit(value=True),
+        quantity=pl.lit(None, pl.Int64),
         **{name: pl.col(name) for name in PROVENANCE},
     )
     unique = machines.unique(("cloud", "instance_type"), keep="first", maintain_order=True)
@@ -335,21 +432,23 @@ def real_list(cloud: str, path: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 
 def test_the_known_faults_of_a_real_list_of_gcp_are_found_and_nothing_else(shared: Path) -> None:
-    """All GPU machines priced without GPUs and all shared-core ones priced whole are rejected, and zero prices."""
+    """All GPU machines priced without GPUs, shared-core ones priced whole and local SSDs priced not at all go."""
     machines, offers = real_list("gcp", shared / "data/catalogs/skypilot-format/gcp_vms.csv")
     checked = check(OFFERS, offers, instance_types=machines)
     name = pl.col("instance_type")
-    faulty = name.str.contains(r"^(a2|a3|a4|g2)-") | name.is_in(["e2-micro", "e2-small", "e2-medium"])
-    assert set(checked.reasons()) == {"accelerators_left_out", "shared_core_as_whole", "zero_price"}
+    cores = name.is_in(["e2-micro", "e2-small", "e2-medium"])
+    faulty = name.str.contains(r"^(a2|a3|a4|g2)-") | cores | name.str.ends_with("-lssd")
+    reasons = {"accelerators_left_out", "local_ssd_unpriced", "shared_core_as_whole", "zero_price"}
+    assert set(checked.reasons()) == reasons
     assert checked.rejected.height == offers.filter(faulty).height
     assert checked.kept.filter(faulty).height == 0
 
 
 def test_hardly_any_real_price_of_azure_is_rejected(shared: Path) -> None:
-    """Of 56,671 prices fewer than one in a thousand is off its siblings, and none fails another check."""
+    """Of 56,671 prices fewer than one in a thousand is off its siblings or looks like one of Windows."""
     machines, offers = real_list("azure", shared / "data/catalogs/skypilot-format/azure_vms.csv")
     checked = check(OFFERS, offers, instance_types=machines)
-    assert set(checked.reasons()) <= {"off_siblings"}
+    assert set(checked.reasons()) <= {"off_siblings", "windows_licence"}
     assert checked.rejected.height < offers.height / 1000
 
 

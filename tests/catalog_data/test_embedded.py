@@ -68,7 +68,20 @@ def test_it_never_undoes_what_came_after(tmp_path: Path, fresh: Path) -> None:
     path.write_bytes(fresh.read_bytes())
     with Catalog.open(path) as catalog:
         first = catalog.table(OFFERS, catalog.resolve()).row(0, named=True)
-    newer = published(path, offers=offers(offer(**first | {"source": "newer", "price_usd_h": 4321})))
+    newer = published(
+        path,
+        offers=offers(
+            offer(
+                **first
+                | {
+                    "source": "newer",
+                    "price_usd_h": 4321,
+                    "confidence": "high",
+                    "observed_at": datetime(2030, 1, 1, tzinfo=UTC),
+                }
+            )
+        ),
+    )
     assert publish_embedded(path).seq == 1
     with Catalog.open(path) as catalog:
         assert catalog.resolve() == newer

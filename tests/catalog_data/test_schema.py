@@ -38,6 +38,7 @@ def test_tables_go_by_their_names() -> None:
         "throughput",
         "spot_events",
         "spot_risk",
+        "observations",
     ]
 
 
@@ -79,7 +80,7 @@ def test_units_stand_in_the_names(table: Table, column: Column) -> None:
     """Money says `usd` and memory `gib`, and nothing else does."""
     assert ("USD" in column.unit) == ("usd" in column.name.split("_"))
     assert (column.unit == "GiB") == column.name.endswith("_gib")
-    assert not column.unit or column.kind is Kind.NUMBER
+    assert not column.unit or column.kind in (Kind.INTEGER, Kind.NUMBER)
 
 
 @each_column
@@ -87,7 +88,7 @@ def test_columns_are_described(table: Table, column: Column) -> None:
     """Each has a sentence, and only numbers have bounds, only texts a list of values."""
     assert column.doc
     bounds = [bound for bound in (column.above, column.low, column.high) if bound is not None]
-    assert not bounds or column.kind is Kind.NUMBER
+    assert not bounds or column.kind in (Kind.INTEGER, Kind.NUMBER)
     assert bounds == sorted(bounds)
     assert column.above is None or column.low is None
     assert not column.values or column.kind is Kind.TEXT

@@ -9,8 +9,9 @@ import polars as pl
 import pytest
 
 from catalog_data.errors import BatchError
+from catalog_data.publishing import publish
 from catalog_data.schema import DUCKDB_TYPES, OFFERS, SPOT_EVENTS, Kind
-from catalog_data.store import publish
+from catalog_data.store import Catalog
 from tests.kits.rows import NOON, frame, offer, offers, published, row, written
 
 ONE = offers(offer())
@@ -94,8 +95,11 @@ def test_a_row_twice(path: Path) -> None:
 
 
 def test_a_key_from_two_sources(path: Path) -> None:
-    """Which of the two holds is not for the store to choose."""
-    assert "more than one row" in str(refusal(path, offers=offers(offer(source="a"), offer(source="b"))))
+    """Both are on record, and one of them holds: catalog_data/precedence.py says which."""
+    info = published(path, offers=offers(offer(source="b"), offer(source="a", price_usd_h=2)))
+    with Catalog.open(path) as catalog:
+        assert catalog.table(OFFERS, info)["source"].to_list() == ["a"]
+        assert catalog.held(OFFERS, ["a", "b"])["price_usd_h"].to_list() == [2, 1]
 
 
 def test_a_key_of_instants_twice(path: Path) -> None:

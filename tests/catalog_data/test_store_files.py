@@ -23,8 +23,9 @@ from catalog_data.errors import (
     CatalogTooNewError,
     CatalogUnwritableError,
 )
+from catalog_data.publishing import publish
 from catalog_data.schema import OFFERS
-from catalog_data.store import FORMAT, Catalog, OfferFilter, publish
+from catalog_data.store import FORMAT, Catalog, OfferFilter
 from tests.kits.rows import NOON, published, written
 from tests.kits.store_processes import PROCESSES, numbered, publish_with_room, running
 
@@ -86,8 +87,7 @@ def test_a_file_that_was_cut(path: Path, whole: bytes, thousandths: float) -> No
 
 def test_a_block_of_rows_that_was_overwritten(path: Path, whole: bytes) -> None:
     """The file opens, and what is wrong shows only where the rows are read: by every method, as our error."""
-    at = whole.index(b"us-east-1")
-    path.write_bytes(whole[:at] + b"XX" + whole[at + 2 :])
+    path.write_bytes(whole.replace(b"us-east-1", b"XX-east-1"))
     with Catalog.open(path) as catalog:
         info = catalog.resolve()
         for read in (lambda: catalog.offers(info), lambda: catalog.table(OFFERS, info), catalog.verify):
@@ -131,7 +131,7 @@ def test_a_database_that_is_not_ours(path: Path, statement: str) -> None:
     assert_refused(path, CatalogDamagedError)
 
 
-@pytest.mark.parametrize("table", ["offers", "throughput", "sources", "snapshots"])
+@pytest.mark.parametrize("table", ["offers", "held_throughput", "sources", "snapshots"])
 def test_a_table_that_is_gone(path: Path, table: str) -> None:
     """Someone was at it with another tool."""
     with duckdb.connect(str(path)) as connection:

@@ -10,9 +10,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TypeAlias
 
+import polars as pl
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from catalog_data.precedence import effective_offers
 from catalog_data.schema import OFFERS
 from catalog_data.snapshot import SnapshotInfo
 from catalog_data.store import Catalog, OfferFilter
@@ -23,6 +25,7 @@ EXAMPLES = int(os.environ.get("SKYBROKER_TEST_EXAMPLES", "20"))
 
 Key: TypeAlias = tuple[str, str | None]
 """Instance type and zone; the rest of the key is the same everywhere."""
+Row: TypeAlias = Mapping[str, object]
 
 
 @dataclass(frozen=True)
@@ -35,28 +38,56 @@ class Value:
 
 
 Rows: TypeAlias = Mapping[Key, Value]
+Said: TypeAlias = Mapping[tuple[str, Key], Row]
+"""The row of a source for a key, as it was brought."""
 
 KEYS = st.tuples(st.sampled_from(["m1", "m2"]), st.sampled_from([None, "a"]))
 VALUES = st.builds(
     Value, st.sampled_from(["s", "t"]), st.sampled_from([None, 0.5, 2.0]), st.sampled_from([None, True, False])
 )
 BATCHES = st.lists(st.dictionaries(KEYS, VALUES, max_size=4), min_size=1, max_size=5)
+NONE_COMPLETE = pl.DataFrame(schema={"source": pl.String(), "purchase": pl.String()})
 
 
-def merged(known: Rows, batch: Rows) -> Rows:
-    """The model of publishing: sources that occur in the batch hold what it says and nothing else."""
+def merged(known: Said, day: int, batch: Rows) -> Said:
+    """The model of publishing: sources that occur in the batch say what it says and nothing else."""
     heard = {value.source for value in batch.values()}
-    return {**{key: value for key, value in known.items() if value.source not in heard}, **batch}
+    rest = {key: value for key, value in known.items() if key[0] not in heard}
+    return {**rest, **{(value.source, key): brought(day, key, value) for key, value in batch.items()}}
 
 
-def modelled(batches: list[dict[Key, Value]]) -> list[Rows]:
-    """The rows of each snapshot; a batch that changes nothing makes none, but for the first."""
-    snapshots: list[Rows] = []
-    for batch in batches:
-        after = merged(snapshots[-1] if snapshots else {}, batch)
-        if not snapshots or after != snapshots[-1]:
-            snapshots.append(after)
+def brought(day: int, key: Key, value: Value) -> Row:
+    """A row of OFFERS with an instant of observation and a version of that day."""
+    at = NOON + timedelta(days=day)
+    return offer(instance_type=key[0], zone=key[1], **vars(value), observed_at=at, source_version=str(day))
+
+
+def holding(said: Said) -> Rows:
+    """The rows that hold (catalog_data/precedence.py, which is tested by itself)."""
+    frame = effective_offers(offers(*said.values()), NONE_COMPLETE)
+    rows = frame.select("instance_type", "zone", "source", "price_usd_h", "available").rows()
+    return {(kind, zone): Value(*values) for kind, zone, *values in rows}
+
+
+def modelled(batches: list[dict[Key, Value]]) -> list[tuple[Said, Rows]]:
+    """What is said and what holds in each snapshot; a batch that changes nothing that holds makes none, but the first.
+
+    Where sources say the same again nothing is written, so that they keep the time of their earlier look.
+    """
+    snapshots: list[tuple[Said, Rows]] = []
+    said: Said = {}
+    for day, batch in enumerate(batches):
+        after = merged(said, day, batch)
+        if snapshots and _timeless(after) == _timeless(said):
+            continue
+        said = after
+        if not snapshots or holding(said) != snapshots[-1][1]:
+            snapshots.append((said, holding(said)))
     return snapshots
+
+
+def _timeless(said: Said) -> dict[object, object]:
+    return {key: {**row, "observed_at": None, "source_version": None} for key, row in said.items()}
 
 
 def modelled_diff(old: Rows, new: Rows) -> set[tuple[object, ...]]:
@@ -89,16 +120,15 @@ def modelled_history(snapshots: list[Rows]) -> set[tuple[object, ...]]:
 
 
 def published_batches(path: Path, batches: list[dict[Key, Value]]) -> list[SnapshotInfo]:
-    """Publish each batch, a day apart, with an instant of observation and a version of its own."""
-    infos = []
-    for day, batch in enumerate(batches):
-        at = NOON + timedelta(days=day)
-        rows = [
-            offer(instance_type=kind, zone=zone, **vars(value), observed_at=at, source_version=str(day))
-            for (kind, zone), value in batch.items()
-        ]
-        infos.append(published(path, offers=offers(*rows), at=at))
-    return infos
+    """Publish each batch, a day apart."""
+    return [
+        published(
+            path,
+            offers=offers(*(brought(day, key, value) for key, value in batch.items())),
+            at=NOON + timedelta(days=day),
+        )
+        for day, batch in enumerate(batches)
+    ]
 
 
 def rows_of(catalog: Catalog, info: SnapshotInfo) -> Rows:
@@ -123,13 +153,12 @@ def test_a_catalog_behaves_like_the_model(batches: list[dict[Key, Value]]) -> No
             infos = catalog.snapshots()
             assert len(infos) == len(snapshots)
             assert list(dict.fromkeys(returned)) == infos
-            for info, rows in zip(infos, snapshots, strict=True):
+            for info, (said, rows) in zip(infos, snapshots, strict=True):
                 assert rows_of(catalog, catalog.resolve(info.published_at)) == rows
-                held = {value.source for value in rows.values()}
-                assert {age.source for age in catalog.sources(info)} == held
-                assert sum(age.rows for age in catalog.sources(info)) == len(rows)
-            for old, before in zip(infos, snapshots, strict=True):
-                for new, after in zip(infos, snapshots, strict=True):
+                assert {age.source for age in catalog.sources(info)} == {source for source, _ in said}
+                assert sum(age.rows for age in catalog.sources(info)) == len(said)
+            for old, (_, before) in zip(infos, snapshots, strict=True):
+                for new, (_, after) in zip(infos, snapshots, strict=True):
                     diff = catalog.diff(old, new).select("instance_type", "zone", "change", "old_usd_h", "new_usd_h")
                     assert set(diff.rows()) == modelled_diff(before, after)
                     assert diff.height == len(set(diff.rows()))
@@ -141,4 +170,4 @@ def test_a_catalog_behaves_like_the_model(batches: list[dict[Key, Value]]) -> No
                 .iter_rows()
             ]
             assert len(history) == len(set(history))
-            assert set(history) == modelled_history(snapshots)
+            assert set(history) == modelled_history([rows for _, rows in snapshots])

@@ -159,20 +159,56 @@ def test_a_null_zone_is_a_key_like_another(path: Path) -> None:
     assert sorted(rows, key=str) == [("us-east-1a", 5), (None, 2)]
 
 
-def test_a_source_takes_over_the_key_of_another(path: Path) -> None:
-    """One row a key: the newest batch has it, and the first source takes it back when it is heard again."""
+def test_the_better_source_of_a_key_is_believed(path: Path) -> None:
+    """Confidence comes first: a later look of a lesser source is on record and changes nothing that holds."""
     first = published(path, offers=offers(offer(source="a", price_usd_h=1)))
-    second = published(path, offers=offers(offer(source="b", price_usd_h=2)))
-    third = published(path, offers=offers(offer(source="a", price_usd_h=1)))
+    later = offer(source="b", price_usd_h=2, confidence="medium", observed_at=NOON + DAY)
+    assert published(path, offers=offers(later), at=NOON + DAY) == first
+    assert prices(path) == {"m5.large": 1}
+    with Catalog.open(path) as catalog:
+        assert catalog.held(OFFERS, ["b"])["price_usd_h"].to_list() == [2]
+
+
+def test_of_equal_sources_the_later_look_is_believed(path: Path) -> None:
+    """Both are of high confidence, so that the newer price holds, and the earlier one again when that is gone."""
+    first = published(path, offers=offers(offer(source="a", price_usd_h=1)))
+    newer = [offer(source="b", price_usd_h=2, observed_at=NOON + DAY), offer(source="b", instance_type="m5.xlarge")]
+    second = published(path, offers=offers(*newer))
+    third = published(path, offers=offers(newer[1]))
     assert [prices(path, info)["m5.large"] for info in (first, second, third)] == [1, 2, 1]
 
 
-def test_a_key_that_was_taken_over_goes_with_the_source_that_took_it(path: Path) -> None:
-    """The first source's row does not come back from the past by itself."""
-    published(path, offers=offers(offer(source="a")))
-    published(path, offers=offers(offer(source="b"), offer(source="b", instance_type="m5.xlarge")))
-    published(path, offers=offers(offer(source="b", instance_type="m5.xlarge")))
-    assert prices(path) == {"m5.xlarge": 1}
+def test_a_source_that_was_looked_at_and_brought_nothing_has_nothing_left(path: Path) -> None:
+    """`looks` names it, so that its rows are gone in every table, and those of others stay."""
+    machines = frame(INSTANCE_TYPES, machine(source="a"), machine(source="b", instance_type="m5.xlarge"))
+    published(path, offers=offers(offer(source="a")), instance_types=machines)
+    info = published(path, looks={"a": ()}, at=NOON + DAY)
+    with Catalog.open(path) as catalog:
+        assert catalog.table(OFFERS, info).is_empty()
+        assert catalog.table(INSTANCE_TYPES, info)["source"].to_list() == ["b"]
+
+
+def test_what_a_complete_source_does_not_list_is_not_sold(path: Path) -> None:
+    """It has a price in the region, so that the other type there, on another's word, is gone; elsewhere that holds."""
+    old = [offer(source="old", instance_type=kind, region=region) for kind in ("a1", "a2") for region in ("r1", "r2")]
+    published(path, offers=offers(*old))
+    live = offers(offer(source="live", instance_type="a1", region="r1", price_usd_h=2, observed_at=NOON + DAY))
+    published(path, offers=live, looks={"live": ["on_demand"]}, at=NOON + DAY)
+    with Catalog.open(path) as catalog:
+        rows = catalog.table(OFFERS, catalog.resolve()).select("region", "instance_type", "price_usd_h").rows()
+    assert sorted(rows) == [("r1", "a1", 2), ("r2", "a1", 1), ("r2", "a2", 1)]
+
+
+def test_what_a_source_is_complete_for_may_change(path: Path) -> None:
+    """With the same rows, and no longer complete, it lets the other source's type stand again."""
+    published(path, offers=offers(offer(source="old", instance_type="a2")))
+    batch = {"offers": offers(offer(source="live", instance_type="a1"))}
+    counts = []
+    for purchases in (["on_demand"], []):
+        info = published(path, batch, looks={"live": purchases})
+        with Catalog.open(path) as catalog:
+            counts.append(catalog.table(OFFERS, info).height)
+    assert counts == [1, 2]
 
 
 def test_sources_are_counted_over_all_tables(path: Path) -> None:
@@ -185,11 +221,30 @@ def test_sources_are_counted_over_all_tables(path: Path) -> None:
 
 
 def test_a_source_without_rows_is_none_of_the_snapshot(path: Path) -> None:
-    """A source whose every key was taken over is not listed any more."""
-    published(path, offers=offers(offer(source="a")))
-    info = published(path, offers=offers(offer(source="b")))
+    """A source that has nothing left is not listed any more."""
+    published(path, offers=offers(offer(source="a"), offer(source="b", instance_type="m5.xlarge")))
+    info = published(path, looks={"a": ()})
     with Catalog.open(path) as catalog:
         assert [age.source for age in catalog.sources(info)] == ["b"]
+
+
+def test_a_look_confirms_the_rows_that_it_did_not_change(path: Path) -> None:
+    """The price of one type changed at the second look, that of the other is as fresh as the look all the same."""
+    one, other = offer(source="a"), offer(source="a", instance_type="m5.xlarge")
+    published(path, offers=offers(one, other), looks={"a": ()})
+    changed = [row | {"observed_at": NOON + DAY} for row in (one | {"price_usd_h": 2}, other)]
+    info = published(path, offers=offers(*changed), looks={"a": ()}, at=NOON + DAY)
+    with Catalog.open(path) as catalog:
+        assert catalog.offers(info)["observed_at"].to_list() == [NOON + DAY] * 2
+        assert catalog.sources(info)[0].observed_at == NOON + DAY
+
+
+def test_a_row_in_doubt_keeps_its_age(path: Path) -> None:
+    """A look does not confirm a row of low confidence: it may be one that the look could not replace."""
+    rows = offers(offer(source="a", confidence="low"))
+    info = published(path, offers=rows, looks={"a": ()}, at=NOON + DAY)
+    with Catalog.open(path) as catalog:
+        assert catalog.offers(info)["observed_at"].to_list() == [NOON]
 
 
 def test_the_version_of_a_source_is_that_of_the_newest_look(path: Path) -> None:
@@ -208,7 +263,7 @@ def test_a_look_that_changed_nothing_counts_for_the_age_of_the_source(path: Path
     published(path, offers=offers(a, b))
     seen = {"observed_at": NOON + DAY}
     second = published(path, offers=offers(a | seen | {"source_version": "2"}, b | seen | {"price_usd_h": 2}))
-    third = published(path, offers=offers(b | {"price_usd_h": 3}))
+    third = published(path, offers=offers(b | seen | {"price_usd_h": 3}))
     with Catalog.open(path) as catalog:
         ages = [{age.source: age for age in catalog.sources(info)} for info in (second, third)]
     assert [(age["a"].source_version, age["a"].observed_at) for age in ages] == [("2", NOON + DAY)] * 2

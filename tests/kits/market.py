@@ -55,6 +55,7 @@ def offer(
         "purchase": str(purchase),
         "price_usd_h": price_usd_h,
         "available": True,
+        "quantity": None,
         **PROVENANCE,
         "vcpus": 8.0,
         "memory_gib": 32.0,

@@ -9,8 +9,9 @@ it. Each source has a folder `tests/recorded/<source>` with a `stage.json`:
                  "file": "instance_types.json", "status": 200, "answer_headers": {}}]}
 
 Of a route only `url` and `file` are needed; `query`, `headers` and `body` must be met by the request where they are
-given (a wrong key is answered with 401), and the first route that fits answers. Answers carry an ETag, and a request
-that names it is answered 304.
+given (a wrong key is answered with 401), and the first route that fits answers. Answers carry an ETag, where they bear
+no `ETag` or `Last-Modified` of their own, and a request that names it is answered 304. Pages are packed by gzip, where
+they bear no `Content-Encoding` of their own.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -49,7 +50,8 @@ class Fault:
     """What happens to the next `times` requests in place of their answer.
 
     status: answer so, with `headers` and `content`. cut: break off half of the (gzipped) answer, all lengths right.
-    drop: close the connection in mid-answer. hang_s: say nothing for so long.
+    drop: close the connection in mid-answer. hang_s: say nothing for so long. drip_s: wait so long after each byte of
+    the answer.
     """
 
     status: int = 0
@@ -58,6 +60,7 @@ class Fault:
     cut: bool = False
     drop: bool = False
     hang_s: float = 0
+    drip_s: float = 0
     times: int = 1
 
 
@@ -126,37 +129,42 @@ class Provider:
         url, query = f"https:/{split.path}", dict(parse_qsl(split.query, keep_blank_values=True))
         headers = {name.lower(): value for name, value in handler.headers.items()}
         with self._lock:
-            fault = self._faults.pop(0) if self._faults else None
+            fault = self._faults.pop(0) if self._faults else Fault()
         status, content, answer_headers = self._content(handler.command, url, query, headers, body)
-        if fault is not None and fault.status:
+        if fault.status:
             status, content, answer_headers = fault.status, fault.content, dict(fault.headers)
+        if status == 200:
+            answer_headers = _validators(content, answer_headers) | answer_headers
+            if _is_confirmed(headers, answer_headers):
+                status, content = 304, b""
         with self._lock:
             self.received.append(Received(handler.command, url, query, headers, body, status))
-        if fault is not None and fault.hang_s:
+        if fault.hang_s:
             self._closing.wait(fault.hang_s)
-        etag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
-        if status == 200:
-            if headers.get("if-none-match") == etag:
-                status, content = 304, b""
-                self.received[-1] = Received(handler.command, url, query, headers, body, 304)
-            answer_headers = {"ETag": etag, **answer_headers}
-            if content and "gzip" in headers.get("accept-encoding", ""):
-                content = gzip.compress(content, mtime=0)
-                answer_headers["Content-Encoding"] = "gzip"
-        if fault is not None and fault.cut:
+        is_packable = "gzip" in headers.get("accept-encoding", "") and "Content-Encoding" not in answer_headers
+        if content and status == 200 and is_packable:
+            content = gzip.compress(content, mtime=0)
+            answer_headers["Content-Encoding"] = "gzip"
+        if fault.cut:
             content = content[: len(content) // 2]
-        self._send(handler, status, content, answer_headers, drop=fault is not None and fault.drop)
+        self._send(handler, status, content, answer_headers, fault)
 
     def _send(
-        self, handler: BaseHTTPRequestHandler, status: int, content: bytes, headers: Mapping[str, str], *, drop: bool
+        self, handler: BaseHTTPRequestHandler, status: int, content: bytes, headers: Mapping[str, str], fault: Fault
     ) -> None:
         handler.send_response(status)
         for name, value in headers.items():
             handler.send_header(name, value)
         handler.send_header("Content-Length", str(len(content)))
-        handler.end_headers()
-        handler.wfile.write(content[: len(content) // 2] if drop else content)
-        if drop:
+        with suppress(BrokenPipeError, ConnectionResetError):  # a client may have had enough
+            handler.end_headers()
+            sent = content[: len(content) // 2] if fault.drop else content
+            pieces = [sent[at : at + 1] for at in range(len(sent))] if fault.drip_s else [sent]
+            for piece in pieces:
+                handler.wfile.write(piece)
+                if fault.drip_s and self._closing.wait(fault.drip_s):
+                    break
+        if fault.drop:
             handler.close_connection = True
 
     def _content(
@@ -173,6 +181,19 @@ class Provider:
                 continue
             return route.status, route.content, dict(route.answer_headers)
         return status, what.encode(), {"Content-Type": "text/plain"}
+
+
+def _validators(content: bytes, headers: Mapping[str, str]) -> dict[str, str]:
+    """An ETag, where the answer has no validator of its own."""
+    if {"etag", "last-modified"} & {name.lower() for name in headers}:
+        return {}
+    return {"ETag": f'"{hashlib.sha256(content).hexdigest()[:16]}"'}
+
+
+def _is_confirmed(asked: Mapping[str, str], answer: Mapping[str, str]) -> bool:
+    """Whether the request names a validator that the answer still has."""
+    named = {asked.get("if-none-match"), asked.get("if-modified-since")} - {None}
+    return any(value in named for name, value in answer.items() if name.lower() in {"etag", "last-modified"})
 
 
 @contextmanager

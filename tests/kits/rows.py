@@ -10,9 +10,11 @@ from typing import Any, Final
 
 import polars as pl
 
+from catalog_data.publishing import publish
 from catalog_data.schema import (
     EGRESS,
     INSTANCE_TYPES,
+    OBSERVATIONS,
     OFFERS,
     REGIONS,
     SPOT_EVENTS,
@@ -22,7 +24,6 @@ from catalog_data.schema import (
     Table,
 )
 from catalog_data.snapshot import SnapshotInfo
-from catalog_data.store import publish
 
 NOON: Final = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -50,6 +51,14 @@ _DEFAULTS: Final[Mapping[str, Mapping[str, object]]] = MappingProxyType(
             "available": False,
         },
         SPOT_RISK.name: {**_PLACE, "instance_type": "m5.large", "interruption_low": 0, "interruption_high": 0.05},
+        OBSERVATIONS.name: {
+            **_PLACE,
+            "instance_type": "m5.large",
+            "purchase": "on_demand",
+            "signal": "stock",
+            "level": 1,
+            "expires_at": NOON,
+        },
     }
 )
 

@@ -12,7 +12,8 @@ import sys
 from pathlib import Path
 
 from catalog_data.errors import CatalogError
-from catalog_data.store import Catalog, publish
+from catalog_data.publishing import publish
+from catalog_data.store import Catalog
 from tests.kits.rows import NOON
 
 SPARE_KIB = (0, 64, 512, 1024, 1536, 2048, 2560, 3072, 4096)

@@ -18,7 +18,8 @@ import polars as pl
 from catalog_data.atomic import writing_alone
 from catalog_data.errors import CatalogError
 from catalog_data.schema import OFFERS
-from catalog_data.store import Catalog, publish
+from catalog_data.publishing import publish
+from catalog_data.store import Catalog
 from tests.kits.rows import NOON, offer, offers
 
 # Children are forked from a server that has loaded this module but started no thread: starting one takes 20 ms.

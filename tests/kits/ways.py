@@ -48,7 +48,7 @@ class Market:
     unknown: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self.offers = self.snapshot.offers.to_dicts()
+        self.offers = [_to_pay(row) for row in self.snapshot.offers.to_dicts()]
         self.regions = {(row["cloud"], row["region"]): row for row in self.snapshot.regions.to_dicts()}
         self.links = {(row["src"], row["dst"]): row["gbit_s"] for row in self.snapshot.throughput.to_dicts()}
         self.risks = {
@@ -91,6 +91,11 @@ class Market:
         return gb * 8 / float(gbit_s) / 3600
 
 
+def _to_pay(row: Row) -> Row:
+    """What is owned and has no price costs nothing."""
+    return {**row, "price_usd_h": 0.0} if row["purchase"] == "owned" and row["price_usd_h"] is None else row
+
+
 def ways(task: Task, workload: Workload, market: Market) -> list[Way]:
     """Every way to run a task; where its estimate says how long it takes on some of the machines, on these alone."""
     found: dict[tuple[Any, ...], list[Row]] = {}
@@ -107,6 +112,8 @@ def ways(task: Task, workload: Workload, market: Market) -> list[Way]:
 def met(task: Task, workload: Workload, market: Market) -> Iterator[tuple[Row, int]]:
     """Every offer that meets a requirement, with the number of the first such."""
     for row in market.offers:
+        if row["quantity"] is not None and row["quantity"] < task.num_nodes:
+            continue
         number = next((n for n, r in enumerate(task.requirements) if _meets(row, r, workload.residency, market)), None)
         if number is not None:
             yield row, number
