@@ -26,14 +26,27 @@ def writing_alone(path: Path, wait_s: float) -> Iterator[None]:
         CatalogBusyError: another process or thread still holds it after `wait_s`.
         OSError: the folder cannot be made or written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    busy = CatalogBusyError(f"another process is publishing into {path}", "try again when it is done")
+    with alone(path.with_name(f"{path.name}.lock"), busy, wait_s):
+        _remove_drafts(path)
+        yield
+
+
+@contextmanager
+def alone(lock: Path, busy: CatalogBusyError, wait_s: float = 0) -> Iterator[None]:
+    """Hold the lock whose file this is.
+
+    Raises:
+        CatalogBusyError: the one given, where another process or thread still holds it after `wait_s`.
+        OSError: the folder cannot be made or written.
+    """
+    lock.parent.mkdir(parents=True, exist_ok=True)
     give_up_at = time.monotonic() + wait_s
-    with path.with_name(f"{path.name}.lock").open("w") as file:
+    with lock.open("w") as file:
         while not _acquired(file.fileno()):
             if time.monotonic() >= give_up_at:
-                raise CatalogBusyError(f"another process is publishing into {path}", "try again when it is done")
+                raise busy
             time.sleep(min(0.05, wait_s))
-        _remove_drafts(path)
         yield
 
 

@@ -56,6 +56,7 @@ def reduced_csv(path: Path, *, skip_lines: int, columns: Sequence[str], where: M
     query = f"SELECT DISTINCT {kept} FROM {rows} WHERE {wanted} ORDER BY ALL"
     try:
         with duckdb.connect(config={**_SETTINGS, "temp_directory": f"{path}.tmp"}) as connection:
+            connection.execute("SET enable_progress_bar = false")  # it would be drawn on stdout
             connection.execute(f"COPY ({query}) TO {literal(str(target))} (FORMAT csv, HEADER)")
         return target.read_bytes()
     except duckdb.InvalidInputException as error:

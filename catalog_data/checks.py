@@ -113,8 +113,8 @@ def _beside_hardware(offers: pl.DataFrame, instance_types: pl.DataFrame) -> pl.D
 
 
 def _run(batch: Batch, checks: list[Check]) -> Checked:
-    rejected = []
     columns = list(batch.table.column_names)
+    rejected = [batch.rows.clear().select(*columns, reason=pl.lit(""))]
     for item in checks:
         if item.table not in (None, batch.table):
             continue
@@ -274,19 +274,24 @@ def accelerators_left_out(batch: Batch) -> pl.Series:
 
 
 def local_ssd_unpriced(batch: Batch) -> pl.Series:
-    """A machine of GCP with local SSD costs what the same machine without one costs: the SSD was left out.
+    """A machine of GCP with local SSD costs on demand what the same machine without one costs: the SSD was left out.
 
-    A list that leaves it out in one region does so for all prices of that type. With accelerators the SSD is less than
-    1 % of the price; those machines are kept.
+    The other prices of the type in that region share the fault. Where a region has no machine without SSD to compare
+    with, it goes by what most other regions show. With accelerators the SSD is less than 1 % of the price; those
+    machines are kept.
     """
-    name, plain = pl.col("instance_type"), pl.col("instance_type").str.strip_suffix("-lssd")
-    without = batch.rows.group_by("cloud", "region", "purchase", pl.col("instance_type").alias("plain")).agg(
+    on_demand = batch.rows.filter(pl.col("purchase") == Purchase.ON_DEMAND)
+    without = on_demand.group_by("cloud", "region", "source", plain="instance_type").agg(
         plain_price=pl.col("price_usd_h").median()
     )
-    rows = batch.rows.with_columns(plain=pl.when(name.str.ends_with("-lssd")).then(plain))
-    beside = rows.join(without, on=["cloud", "region", "purchase", "plain"], how="left", maintain_order="left")
-    alike = (pl.col("price_usd_h") <= 1.001 * pl.col("plain_price")) & pl.col("accelerator").is_null()
-    return beside.select(alike.any().over("cloud", "instance_type", "source")).to_series()
+    name = pl.col("instance_type")
+    rows = batch.rows.with_columns(plain=pl.when(name.str.ends_with("-lssd")).then(name.str.strip_suffix("-lssd")))
+    beside = rows.join(without, on=["cloud", "region", "source", "plain"], how="left", maintain_order="left")
+    compared = (pl.col("purchase") == Purchase.ON_DEMAND) & pl.col("accelerator").is_null()
+    alike = pl.when(compared).then(pl.col("price_usd_h") <= 1.001 * pl.col("plain_price"))
+    kind = ("cloud", "source", "instance_type")
+    here, elsewhere = alike.max().over(*kind, "region"), alike.mean().over(kind) > 0.5
+    return beside.select(here.fill_null(elsewhere)).to_series()
 
 
 def discount_as_on_demand(batch: Batch) -> pl.Series:

@@ -63,7 +63,7 @@ _MODELS: Final = (
     _nvidia("A16", 16),
     _nvidia("A30", 24),
     _nvidia("A40", 48),
-    _nvidia("A100", 40, "tesla-a100", "a100-40gb", "a100-sxm4", "a100-sxm4-40gb", "a100-pcie-40gb"),
+    _nvidia("A100", 40, "tesla-a100", "a100-40gb", "a100-sxm4", "a100-sxm4-40gb", "a100-pcie-40gb", "a100-pcie"),
     _nvidia("A100-80GB", 80, "a100-80g", "a100-sxm4-80gb", "a100-pcie-80gb", "a100-80gb-sxm", "a100-80gb-pcie"),
     _nvidia("A4000", 16, "rtx-a4000", "rtxa4000"),
     _nvidia("A4500", 20, "rtx-a4500", "rtxa4500"),

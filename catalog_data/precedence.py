@@ -21,10 +21,18 @@ from typing import Final
 
 import polars as pl
 
-from catalog_data.schema import OFFERS, Confidence, Purchase
+from catalog_data.schema import OFFERS, PROVENANCE, Confidence, Purchase, Table
 
 TRUST: Final = {confidence.value: place for place, confidence in enumerate(Confidence)}
 """The places of the confidences, best first."""
+
+_ONE_STATEMENT: Final = (
+    "accelerator",
+    "accelerator_count",
+    "accelerator_memory_gib",
+    *(column.name for column in PROVENANCE),
+)
+"""Columns that come from one source, the best."""
 
 _GROUP: Final = ("cloud", "region", "instance_type", "purchase")
 _SCOPE: Final = ("cloud", "region", "purchase")
@@ -100,3 +108,20 @@ def _of_best_source(rows: pl.DataFrame, scope: Sequence[str]) -> pl.DataFrame:
         scope, keep="first", maintain_order=True
     )
     return rows.join(best.select(*scope, "source"), on=[*scope, "source"], how="semi", nulls_equal=True)
+
+
+def effective_details(held: pl.DataFrame, table: Table) -> pl.DataFrame:
+    """One row for each key, from the best source that has it, with what that leaves open from the next best.
+
+    A machine is described by several sources, each of which knows something that the others do not. The accelerators of
+    a machine are one statement: null there means that it has none.
+    """
+    ranked = held.with_columns(trust=pl.col("confidence").replace_strict(TRUST, return_dtype=pl.Int8)).sort(
+        "trust", "observed_at", "source", descending=[False, True, False]
+    )
+    rest = [name for name in table.column_names if name not in table.key]
+    return (
+        ranked.group_by(table.key, maintain_order=True)
+        .agg(pl.col(name).first() if name in _ONE_STATEMENT else pl.col(name).drop_nulls().first() for name in rest)
+        .select(table.column_names)
+    )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -19,8 +20,8 @@ from catalog_data import database
 from catalog_data.atomic import drafted, put_in_place, writing_alone
 from catalog_data.database import Connection, instant, literal, names, opened, reason, same, texts, utc
 from catalog_data.errors import BatchError, CatalogMissingError, CatalogTooOldError, CatalogUnwritableError
-from catalog_data.precedence import TRUST, effective_offers
-from catalog_data.schema import OFFERS, TABLES, Column, Kind, Purchase, Table, duckdb_columns
+from catalog_data.precedence import TRUST, effective_details, effective_offers
+from catalog_data.schema import INSTANCE_TYPES, OFFERS, REGIONS, TABLES, Column, Kind, Purchase, Table, duckdb_columns
 from catalog_data.snapshot import SnapshotInfo
 from catalog_data.store import FORMAT, Catalog
 
@@ -39,13 +40,25 @@ CREATE TABLE complete (source VARCHAR NOT NULL, purchase VARCHAR NOT NULL);
 _RESEEN: Final = ("source_version", "observed_at")
 
 
+@dataclass(frozen=True)
+class Claims:
+    """What a source claims that was looked at.
+
+    complete_for: see catalog_data/precedence.py. current: all that it says holds now, so that the look renews the age
+    of every row; what it says of the past (a file of last month's prices) keeps its own dates.
+    """
+
+    complete_for: tuple[Purchase, ...] = ()
+    current: bool = True
+
+
 def publish(
     path: Path,
     batch: Mapping[str, Path],
     *,
     published_at: datetime,
     note: str,
-    looks: Mapping[str, Sequence[Purchase]] | None = None,
+    looks: Mapping[str, Claims] | None = None,
     snapshot_id: str | None = None,
     wait_s: float = 0,
 ) -> SnapshotInfo:
@@ -53,8 +66,8 @@ def publish(
 
     `batch` maps names of tables to Parquet files in their schema, each key at most once for each source. It is the
     whole truth of some sources: a row of such a source that is no longer there is gone. With `looks` these are the
-    sources that it names, in every table, and it says for which purchases each of them is complete
-    (catalog_data/precedence.py). Without, they are, for each table, the sources that occur in its rows.
+    sources that it names, in every table, with what they claim. Without, they are, for each table, the sources that
+    occur in its rows.
 
     A batch that changes nothing that holds is no snapshot, and the newest one is returned: a second look at the same
     figures is no change. A snapshot id that the catalog has already is not published again but returned.
@@ -142,7 +155,7 @@ def _apply(
     batch: Mapping[str, Path],
     previous: SnapshotInfo | None,
     info: SnapshotInfo,
-    looks: Mapping[str, Sequence[Purchase]] | None,
+    looks: Mapping[str, Claims] | None,
 ) -> tuple[bool, bool]:
     """Write the batch into the draft; whether it changes what sources say, and whether it changes what holds."""
     with opened(draft) as connection:
@@ -164,7 +177,7 @@ def _apply(
             connection.execute(
                 f"INSERT INTO snapshots VALUES ({info.seq}, {literal(info.id)}, {at}, {literal(info.note)})"
             )
-            _record_sources(connection, info, tuple(looks or ()))
+            _record_sources(connection, info, [name for name, claims in (looks or {}).items() if claims.current])
         connection.execute("COMMIT")
         connection.execute("CHECKPOINT")
     return True, held
@@ -180,14 +193,14 @@ def _create(connection: Connection) -> None:
         )
 
 
-def _declare(connection: Connection, looks: Mapping[str, Sequence[Purchase]]) -> bool:
+def _declare(connection: Connection, looks: Mapping[str, Claims]) -> bool:
     """Record what the sources are complete for; whether that is another thing than before.
 
     Such a source is in the batch, so that all clouds of which it speaks are ranked anew.
     """
     which = f"source IN {texts(tuple(looks))}"
     before = set(connection.execute(f"SELECT source, purchase FROM complete WHERE {which}").fetchall())
-    now = {(source, str(purchase)) for source, purchases in looks.items() for purchase in purchases}
+    now = {(source, str(purchase)) for source, claims in looks.items() for purchase in claims.complete_for}
     if now != before:
         connection.execute(f"DELETE FROM complete WHERE {which}")
         for source, purchase in sorted(now):
@@ -219,7 +232,7 @@ def _stage(connection: Connection, name: str, file: Path | None) -> None:
 def _hold(
     connection: Connection,
     table: Table,
-    looks: Mapping[str, Sequence[Purchase]] | None,
+    looks: Mapping[str, Claims] | None,
     clouds: dict[str, list[str]],
 ) -> bool:
     """Replace what the sources said by the staged rows; whether they say other things now.
@@ -275,17 +288,20 @@ def _bring_up_to(connection: Connection, table: Table, clouds: Sequence[str], se
 def _rank(connection: Connection, table: Table, clouds: Sequence[str], draft: Path) -> None:
     """Put the rows that hold, of these clouds, into the temporary table `staged`."""
     columns = names(table.column_names)
+    here = f"cloud IN {texts(clouds)}" if "cloud" in table.key else "true"
     connection.execute(f"CREATE OR REPLACE TEMP TABLE staged ({duckdb_columns(table)})")
-    if table is OFFERS:
-        held = database.frame_of(connection, f"SELECT {columns} FROM held_offers WHERE cloud IN {texts(clouds)}")
-        complete = database.frame_of(connection, "FROM complete")
+    if table in (OFFERS, INSTANCE_TYPES, REGIONS):
+        held = database.frame_of(connection, f"SELECT {columns} FROM held_{table.name} WHERE {here}")
+        if table is OFFERS:
+            holding = effective_offers(held, database.frame_of(connection, "FROM complete"))
+        else:
+            holding = effective_details(held, table)
         file = draft.with_name(f"{draft.name}.rows")
-        effective_offers(held, complete).write_parquet(file, compression="uncompressed", statistics=False)
+        holding.write_parquet(file, compression="uncompressed", statistics=False)
         read = ", ".join(_from_parquet(column) for column in table.columns)
         connection.execute(f"INSERT INTO staged SELECT {read} FROM read_parquet({literal(str(file))})")
         file.unlink()
         return
-    here = f"cloud IN {texts(clouds)}" if "cloud" in table.key else "true"
     trust = " ".join(f"WHEN {literal(name)} THEN {place}" for name, place in TRUST.items())
     connection.execute(
         f"INSERT INTO staged SELECT {columns} FROM held_{table.name} WHERE {here} QUALIFY row_number() OVER"
@@ -293,13 +309,13 @@ def _rank(connection: Connection, table: Table, clouds: Sequence[str], draft: Pa
     )
 
 
-def _record_sources(connection: Connection, info: SnapshotInfo, looked_at: Sequence[str]) -> None:
+def _record_sources(connection: Connection, info: SnapshotInfo, confirmed: Sequence[str]) -> None:
     """Record what each source says in the new snapshot and when it was last looked at."""
     said = " UNION ALL ".join(f"SELECT source, source_version, observed_at FROM held_{name}" for name in TABLES)
     connection.execute(
         f"INSERT INTO sources SELECT {info.seq}, said.source,"
         " arg_max_null(said.source_version, (said.observed_at, said.source_version)), max(said.observed_at), count(*),"
-        f" CASE WHEN said.source IN {texts(looked_at)} THEN {instant(info.published_at)}"
+        f" CASE WHEN said.source IN {texts(confirmed)} THEN {instant(info.published_at)}"
         " ELSE any_value(before.confirmed_at) END"
         f" FROM ({said}) said LEFT JOIN sources before ON before.source = said.source AND before.seq = {info.seq - 1}"
         " GROUP BY said.source"

@@ -165,7 +165,7 @@ OFFERS: Final = Table(
         _text("zone", "the zone; null where the provider sells by region or the zone is not known", nullable=True),
         _text("instance_type", "the provider's own name of the machine type"),
         _text("purchase", "how it is bought", values=tuple(Purchase)),
-        Column("price_usd_h", Kind.NUMBER, "price of one machine; null where unknown", "USD/h", above=0, high=5_000),
+        Column("price_usd_h", Kind.NUMBER, "price of one machine; null where unknown", "USD/h", above=0, high=40_000),
         Column("available", Kind.BOOLEAN, "seen to be offered there; null where unknown"),
         Column("quantity", Kind.INTEGER, "how many there are; null where no limit is known", "machines", above=0),
         *PROVENANCE,

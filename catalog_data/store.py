@@ -217,6 +217,11 @@ class Catalog:
             f" OR a.available IS DISTINCT FROM b.available ORDER BY {names(OFFERS.key)}"
         )
 
+    def complete(self) -> dict[str, frozenset[str]]:
+        """For which purchases each source is complete; sources that are for none are not listed."""
+        rows = self._rows("SELECT source, purchase FROM complete")
+        return {source: frozenset(has for name, has in rows if name == source) for source, _ in rows}
+
     def sizes(self) -> dict[str, tuple[int, int]]:
         """How many rows of each table hold now, and how many versions of rows are kept in all."""
         return {

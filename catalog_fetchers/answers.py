@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from codecs import BOM_UTF8
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -20,9 +21,10 @@ def parse_json(body: bytes, what: str) -> Any:  # noqa: ANN401 (JSON is anything
     """
     try:
         return json.loads(body)
-    except ValueError as error:
-        form = "a web page" if body.lstrip()[:1] == b"<" else "something else"
-        raise AnswerError(f"{what}: expected JSON, got {form if body.strip() else 'nothing'}") from error
+    except (ValueError, RecursionError) as error:
+        content = body.removeprefix(BOM_UTF8).strip()
+        form = "a web page" if content.startswith(b"<") else "something else"
+        raise AnswerError(f"{what}: expected JSON, got {form if content else 'nothing'}") from error
 
 
 def read_as(model: type[T], body: bytes, what: str) -> T:

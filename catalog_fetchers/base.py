@@ -62,6 +62,7 @@ class Source:
     missing: what of them is not there (one line that says where to put it), or an empty text.
     complete_for: purchases of which it lists everything that is sold, in each (cloud, region) of which it has a row
         with that purchase. Rows of lesser sources that it does not confirm there are no longer offered.
+    current: what it says holds now; a source of figures from the past keeps the dates of its rows.
     per_second: the most requests a second that the provider accepts.
     asked_for: it is fetched only when it is named, since it costs the user something.
     """
@@ -75,6 +76,7 @@ class Source:
     needs: str = ""
     missing: Callable[[Mapping[str, str], Path], str] = lambda _env, _home: ""
     complete_for: tuple[Purchase, ...] = ()
+    current: bool = True
     per_second: float = 5.0
     asked_for: bool = False
 

@@ -1,12 +1,14 @@
 """HTTP as every source needs it: patient, polite, and sparing with what was downloaded before.
 
 One client serves one look at one source, in one thread. It retries what may pass (a refused or broken connection, 408,
-429 and 5xx), waits as long as the server asks, keeps to the source's rate, asks for changes only, and gives up when the
-time of the look is over. Errors name the address without its query and never a header: credentials stay out of them.
+425, 429 and 5xx), waits as long as the server asks, keeps to the source's rate, asks for changes only, and gives up
+when the time of the look is over. Errors name the address without its query and never a header: credentials stay out of
+them. What a caller's own function raises (`reduce`, `step`) is passed on as it is.
 """
 
 from __future__ import annotations
 
+import ssl
 import threading
 import time
 import zlib
@@ -15,19 +17,29 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final, Self
 
 import httpx
 
 from catalog_fetchers.cache import VALIDATORS, Cache, Entry
-from catalog_fetchers.errors import AnswerError, RefusedError, RepeatedPageError, UnreachableError
+from catalog_fetchers.errors import AnswerError, MissingPageError, RefusedError, RepeatedPageError, UnreachableError
 
-RETRIED: Final = frozenset({408, 429, 500, 502, 503, 504})
+PASSING: Final = frozenset({408, 425, 429})
+"""Faults of the request that may pass; those of the server (5xx) all may."""
 REFUSED: Final = frozenset({401, 403})
+MISSING: Final = frozenset({404, 410})
 NOT_MODIFIED: Final = 304
 MOST_PAGES: Final = 100_000
-CHUNK: Final = 1 << 20
+LARGEST: Final = 256 << 20
+"""Bytes of a body that are held in memory; what may be larger is read by `reduced`."""
+UNPACKED: Final = 1 << 20
+"""Bytes that are unpacked at a time, however well they were packed."""
+GZIP: Final = 31
+"""The `wbits` of zlib that stand for gzip."""
+HERE: Final = ("all://127.0.0.1", "all://[::1]", "all://localhost")
+"""What is on this machine is reached without the proxy that the environment may name."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +69,7 @@ class Traffic:
 class _RetryableError(Exception):
     """What may pass; `wait_s` is what the server asked for."""
 
-    def __init__(self, message: str, wait_s: float | None = None) -> None:
+    def __init__(self, message: str, wait_s: float = 0) -> None:
         super().__init__(message)
         self.wait_s = wait_s
 
@@ -65,7 +77,11 @@ class _RetryableError(Exception):
 class Client:
     """See the module. Use it as a context manager; `commit` once its answers have proven useful.
 
-    `mirror` is the address of a mirror: `https://host/path` is then read from `<mirror>/host/path`.
+    `mirror` is the address of a mirror: `https://host/path` is then read from `<mirror>/host/path`. Proxies are those
+    that the environment names. `stop` ends every wait.
+
+    Raises:
+        UnreachableError: the proxy that the environment names is of a kind that is not supported.
     """
 
     def __init__(
@@ -85,10 +101,13 @@ class Client:
         self._stop = stop or threading.Event()
         self._next_at = 0.0
         self._give_up_at = time.monotonic() + patience.total_s
-        self._http = httpx.Client(
-            timeout=httpx.Timeout(patience.read_s, connect=patience.connect_s),
-            headers={"User-Agent": "skybroker", "Accept-Encoding": "gzip"},
-        )
+        try:
+            self._http = httpx.Client(
+                headers={"User-Agent": f"skybroker/{version('skybroker')}", "Accept-Encoding": "gzip"},
+                mounts=dict.fromkeys(HERE),
+            )
+        except (ImportError, ValueError) as error:
+            raise UnreachableError(f"the proxy that the environment names cannot be used: {error}") from error
 
     def __enter__(self) -> Self:
         return self
@@ -117,31 +136,36 @@ class Client:
     ) -> bytes:
         """The body at an address, from the server or, where that says it is unchanged, from the look before.
 
+        A redirect is followed only where there are no headers, since credentials might go along.
+
         Raises:
             UnreachableError, RefusedError, AnswerError: see each.
         """
-        return self._conditional(
-            str(httpx.URL(url, params={**httpx.URL(url).params, **(params or {})})), headers or {}, _in_memory
-        )
+        asked = _full(url, params)
+        # What an account is told is for its eyes.
+        key = "\n".join([asked, *(f"{name}: {value}" for name, value in sorted((headers or {}).items()))])
+        return self._conditional(key, asked, headers or {}, _in_memory)
 
     def reduced(self, url: str, folder: Path, reduce: Callable[[Path], bytes]) -> bytes:
         """What `reduce` makes of a file that is too large for memory; the file is gone afterwards.
 
-        Only what it was reduced to is kept for the next look.
+        Only what it was reduced to is kept for the next look, of the same version of the program: it must depend on
+        nothing but the file.
 
         Raises:
             UnreachableError, RefusedError, AnswerError: see each.
+            OSError: the file cannot be written.
         """
         target = folder / "download"
 
         def through_file(parts: Iterator[bytes]) -> bytes:
             with target.open("wb") as file:
-                for part in parts:
-                    file.write(part)
+                file.writelines(parts)
             return reduce(target)
 
+        asked = _full(url)
         try:
-            return self._conditional(url, {}, through_file)
+            return self._conditional(f"{asked}\nreduced by {version('skybroker')}", asked, {}, through_file)
         finally:
             target.unlink(missing_ok=True)
 
@@ -155,13 +179,13 @@ class Client:
     ) -> bytes:
         """The answer to a question that changes nothing on the server: it is repeated where that may help.
 
+        A redirect is not followed.
+
         Raises:
             UnreachableError, RefusedError, AnswerError: see each.
         """
-        request = self._http.build_request("POST", self.address(url), json=json, data=form, headers=headers)
-        return self._patiently(
-            request, lambda answer: _in_memory(self._received(answer)), redirected=not headers and form is None
-        )
+        request = self._request("POST", _full(url), headers or {}, json=json, form=form)
+        return self._patiently(request, lambda answer: _in_memory(self._received(answer)), private=True)
 
     def follow(self, first: str, step: Callable[[str], str | None]) -> None:
         """Read pages: `step` reads one, by its address or token, and says which comes next.
@@ -195,79 +219,113 @@ class Client:
         """
         self._cache.commit()
 
-    def _conditional(self, url: str, headers: Mapping[str, str], read: Callable[[Iterator[bytes]], bytes]) -> bytes:
-        before = self._cache.find(url)
-        asked = {**headers, **(before.conditions if before else {})}
-        request = self._http.build_request("GET", self.address(url), headers=asked)
+    def _conditional(
+        self, key: str, url: str, headers: Mapping[str, str], read: Callable[[Iterator[bytes]], bytes]
+    ) -> bytes:
+        """The body at an address, or what `read` made of it at the look before."""
+        before = self._cache.find(key)
+        conditions = before.conditions if before else {}
+        request = self._request("GET", url, {**headers, **conditions})
 
         def body(answer: httpx.Response) -> bytes:
             if answer.status_code == NOT_MODIFIED and before is not None:
                 self.traffic.unchanged += 1
                 return before.body
             content = read(self._received(answer))
-            validators = {name: answer.headers[name] for name in VALIDATORS if name in answer.headers}
-            self._cache.offer(url, Entry(validators, content))
+            said = {name: answer.headers.get(name, "") for name in VALIDATORS}
+            validators = {name: value for name, value in said.items() if value and value.isascii()}
+            self._cache.offer(key, Entry(validators, content))
             return content
 
-        return self._patiently(request, body, redirected=not headers)
+        return self._patiently(request, body, private=bool(headers))
 
-    def _patiently(self, request: httpx.Request, read: Callable[[httpx.Response], bytes], *, redirected: bool) -> bytes:
-        """Send the request until there is an answer that is no passing fault."""
-        where = f"{request.url.host}{request.url.path}"
+    def _request(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        *,
+        json: object = None,
+        form: Mapping[str, str] | None = None,
+    ) -> httpx.Request:
+        try:
+            return self._http.build_request(method, self.address(url), json=json, data=form, headers=headers)
+        except UnicodeEncodeError:
+            raise _unsendable(_place(httpx.URL(url))) from None
+
+    def _patiently(self, request: httpx.Request, read: Callable[[httpx.Response], bytes], *, private: bool) -> bytes:
+        """Send the request until there is an answer that is no passing fault.
+
+        private: it may hold credentials.
+        """
         wait_s = self._patience.first_wait_s
         attempt = 1
         while True:
             self.wait()
             try:
-                with self._sent(request, redirected=redirected) as answer:
+                with self._sent(request, private=private) as answer:
                     return read(answer)
             except _RetryableError as error:
-                asked_s = error.wait_s or 0.0
-                if attempt >= self._patience.attempts or asked_s > self._patience.longest_wait_s:
+                pause_s = max(wait_s, error.wait_s)
+                is_too_long = error.wait_s > self._patience.longest_wait_s or pause_s > self._left_s()
+                if attempt >= self._patience.attempts or is_too_long:
                     tries = f" ({attempt} tries)" if attempt > 1 else ""
-                    raise UnreachableError(f"{where}: {error}{tries}", "try again later") from error
-                self._pause(max(wait_s, asked_s))
+                    raise UnreachableError(f"{_place(request.url)}: {error}{tries}", "try again later") from error
+                self._pause(pause_s)
             attempt += 1
             wait_s = min(2 * wait_s, self._patience.longest_wait_s)
 
     @contextmanager
-    def _sent(self, request: httpx.Request, *, redirected: bool) -> Iterator[httpx.Response]:
-        """The answer, its body unread; a fault of the way or of the server as one of ours.
-
-        A redirect is followed only where no credentials would go along.
-        """
-        where = f"{request.url.host}{request.url.path}"
+    def _sent(self, request: httpx.Request, *, private: bool) -> Iterator[httpx.Response]:
+        """The answer, its body unread; a fault of the way or of the server as one of ours."""
+        where = _place(request.url)
+        left_s = self._left_s()
+        limits = httpx.Timeout(min(self._patience.read_s, left_s), connect=min(self._patience.connect_s, left_s))
+        request.extensions["timeout"] = limits.as_dict()
         try:
-            answer = self._http.send(request, stream=True, follow_redirects=redirected)
+            answer = self._http.send(request, stream=True, follow_redirects=not private)
             try:
-                _require_usable(answer, where)
+                _require_usable(answer, where, private=private)
                 yield answer
             finally:
                 answer.close()
         except httpx.TimeoutException as error:
             raise _RetryableError("no answer in time") from error
-        except (httpx.TransportError, zlib.error) as error:
-            raise _RetryableError(str(error) or type(error).__name__) from error
-        except (httpx.InvalidURL, httpx.TooManyRedirects) as error:
+        except httpx.LocalProtocolError:
+            raise _unsendable(where) from None  # its text shows the header
+        except (httpx.InvalidURL, httpx.TooManyRedirects, httpx.UnsupportedProtocol) as error:
             raise AnswerError(f"{where}: {error}") from error
+        except httpx.TransportError as error:
+            untrusted = _untrusted(error)
+            if untrusted:
+                hint = "SSL_CERT_FILE can name the certificates to trust"
+                raise UnreachableError(f"{where}: its certificate is not trusted: {untrusted}", hint) from error
+            raise _RetryableError(str(error) or type(error).__name__) from error
 
     def _received(self, answer: httpx.Response) -> Iterator[bytes]:
-        """The parts of the body, unpacked; one that ends too early is an error, which httpx does not make of it."""
-        packed = answer.headers.get("content-encoding", "").strip().lower()
-        unpack = zlib.decompressobj(wbits=31) if packed == "gzip" else None
-        for part in answer.iter_raw(CHUNK):
+        """The parts of the body, unpacked here since httpx takes a packed one that was cut off for whole."""
+        packed = answer.headers.get("content-encoding", "identity").strip().lower()
+        if packed not in {"identity", "gzip", "x-gzip"}:
+            raise AnswerError(f"{_place(answer.request.url)}: packed as {packed}, which was not asked for")
+        parts = self._raw(answer)
+        return parts if packed == "identity" else _unpacked(parts)
+
+    def _raw(self, answer: httpx.Response) -> Iterator[bytes]:
+        # As they come: to wait for a chunk of some size would be to wait without end for a server that dribbles.
+        for part in answer.iter_raw():
             self._require_time()
             self.traffic.received_bytes += len(part)
-            yield unpack.decompress(part) if unpack else part
-        if unpack and not unpack.eof:
-            raise _RetryableError("the answer was cut off")
+            yield part
 
     def _pause(self, seconds: float) -> None:
         self._require_time()
-        left = self._give_up_at - time.monotonic()
-        if seconds > 0 and self._stop.wait(min(seconds, left)):
-            raise UnreachableError("interrupted")
+        if seconds > 0:
+            self._stop.wait(min(seconds, self._left_s()))
         self._require_time()
+
+    def _left_s(self) -> float:
+        """Seconds of the look that are left; a little where there are none, since zero would be no limit."""
+        return max(self._give_up_at - time.monotonic(), 0.001)
 
     def _require_time(self) -> None:
         if self._stop.is_set():
@@ -276,27 +334,94 @@ class Client:
             raise UnreachableError(f"not done after {self._patience.total_s:g} s", "try again later")
 
 
+def _full(url: str, params: Mapping[str, str | int] | None = None) -> str:
+    """The address with parameters more; an error where it is none, as a link to the next page may be."""
+    try:
+        address = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise AnswerError(f"not an address: {error}") from error
+    if address.scheme not in {"http", "https"} or not address.host:
+        raise AnswerError(f"not an address: {_place(address) or 'nothing'}")
+    return str(address.copy_merge_params(params)) if params else url
+
+
+def _place(url: httpx.URL) -> str:
+    """An address as errors name it: without the query, which may hold credentials."""
+    return f"{url.host}{url.path}"
+
+
 def _in_memory(parts: Iterator[bytes]) -> bytes:
-    return b"".join(parts)
+    kept: list[bytes] = []
+    size = 0
+    for part in parts:
+        kept.append(part)
+        size += len(part)
+        if size > LARGEST:
+            raise AnswerError(f"the answer is larger than {LARGEST >> 20} MiB")
+    return b"".join(kept)
 
 
-def _require_usable(answer: httpx.Response, where: str) -> None:
+def _unpacked(parts: Iterator[bytes]) -> Iterator[bytes]:
+    """The content of gzip members, one after the other (RFC 1952, section 2.2); zeros may follow them."""
+    member = zlib.decompressobj(GZIP)
+    for received in parts:
+        part = received
+        while part:
+            if member.eof:
+                part = part.lstrip(b"\0")
+                if not part:
+                    break
+                member = zlib.decompressobj(GZIP)
+            try:
+                content = member.decompress(part, UNPACKED)
+            except zlib.error as error:
+                raise _RetryableError("the answer is damaged") from error
+            yield content
+            part = member.unused_data if member.eof else member.unconsumed_tail
+    if not member.eof:
+        raise _RetryableError("the answer was cut off")
+
+
+def _require_usable(answer: httpx.Response, where: str, *, private: bool) -> None:
     """Raise what an answer without a usable body stands for."""
     status = answer.status_code
-    if status in RETRIED:
-        raise _RetryableError(f"answered {status} {answer.reason_phrase}".rstrip(), _retry_after_s(answer))
-    if status in REFUSED:
+    said = f"answered {status} {answer.reason_phrase}".rstrip()
+    if status in PASSING or status >= 500:
+        wait_s = _retry_after_s(answer)
+        raise _RetryableError(f"{said}, and asks for {wait_s:.0f} s of patience" if wait_s else said, wait_s)
+    if status in REFUSED and private:
         raise RefusedError(f"{where}: the credentials are not accepted ({status})", "renew them")
-    if status != NOT_MODIFIED and not answer.is_success:
-        raise AnswerError(f"{where}: answered {status} {answer.reason_phrase}".rstrip())
+    if status in REFUSED:
+        raise RefusedError(f"{where}: {said}")
+    if status in MISSING:
+        raise MissingPageError(f"{where}: {said}")
+    is_confirmation = status == NOT_MODIFIED and any(name in answer.request.headers for name in VALIDATORS.values())
+    if not (is_confirmation or answer.is_success):
+        raise AnswerError(f"{where}: {said}")
 
 
-def _retry_after_s(answer: httpx.Response) -> float | None:
-    """Seconds that the server asks for: a number, or the time until a date (RFC 9110, section 10.2.3)."""
+def _retry_after_s(answer: httpx.Response) -> float:
+    """Seconds that the server asks for: a number, or the time until a date (RFC 9110, section 10.2.3); 0 for none."""
     said = answer.headers.get("retry-after", "").strip()
-    if said.isdigit():
+    if said.isdecimal():
         return float(said)
     try:
         return max(0.0, (parsedate_to_datetime(said) - datetime.now(UTC)).total_seconds())
     except (TypeError, ValueError):
-        return None
+        return 0.0
+
+
+def _unsendable(where: str) -> RefusedError:
+    return RefusedError(
+        f"{where}: the credentials hold a character that no header may hold", "look for line breaks and accents in them"
+    )
+
+
+def _untrusted(error: BaseException) -> str:
+    """Why the server's certificate is not trusted; an empty text where that is not the fault."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return str(cause.verify_message)
+        cause = cause.__cause__ or cause.__context__
+    return ""

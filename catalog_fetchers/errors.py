@@ -4,6 +4,7 @@ SourceError
     +-- UnreachableError     no answer, or none in time: try again later, the last good rows stay
     +-- RefusedError         the credentials are not accepted: mend them
     +-- AnswerError          the answer is not what the source's documentation says: the fetcher has to be mended
+    +-- MissingPageError     there is no such page (404, 410): it may have moved, or never was
     +-- RepeatedPageError    the pages go round in circles: as for AnswerError
 """
 
@@ -28,6 +29,10 @@ class RefusedError(SourceError):
 
 class AnswerError(SourceError):
     """The answer does not have the documented form."""
+
+
+class MissingPageError(AnswerError):
+    """There is no page at that address."""
 
 
 class RepeatedPageError(AnswerError):

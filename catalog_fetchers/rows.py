@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from catalog_data.normalise import UnknownNameError, accelerator_name
-from catalog_data.schema import Confidence, Table
+from catalog_data.schema import PROVENANCE, Confidence, Table
 
 
 def stamped(
@@ -21,7 +21,10 @@ def stamped(
     observed_at: datetime,
     confidence: Confidence | pl.Expr,
 ) -> pl.DataFrame:
-    """The frame as rows of the table: columns that it lacks are null, and each row says where it comes from."""
+    """The frame as rows of the table: columns that it lacks are null, and each row says where it comes from.
+
+    Columns that the table does not have are left out.
+    """
     trust = confidence if isinstance(confidence, pl.Expr) else pl.lit(confidence.value)
     provenance = frame.with_columns(
         source=pl.lit(source),
@@ -46,16 +49,16 @@ def rows_of(
 ) -> pl.DataFrame:
     """Rows of the table from mappings; what a mapping does not name is null. Exact repetitions count once.
 
-    Numbers may be given as integers. A name that is no column of the table raises.
+    Raises:
+        ValueError: a mapping names something that is no column of the table, or its provenance, which all rows share.
     """
     listed = [dict(row) for row in rows]
-    unknown = {name for row in listed for name in row} - set(table.column_names)
+    provenance = {column.name for column in PROVENANCE}
+    schema = {name: dtype for name, dtype in table.polars_schema().items() if name not in provenance}
+    unknown = {name for row in listed for name in row} - set(schema)
     if unknown:
-        raise ValueError(f"{table.name} has no column {', '.join(sorted(unknown))}")
-    schema = {name: dtype for name, dtype in table.polars_schema().items() if any(name in row for row in listed)}
-    frame = pl.DataFrame(listed, schema=schema, strict=False) if listed else table.empty()
-    said = {"source_version": source_version, "observed_at": observed_at, "source": source, "confidence": confidence}
-    frame = frame.drop([name for name in said if name in frame.columns])
+        raise ValueError(f"{table.name} takes no {', '.join(sorted(unknown))} from a row")
+    frame = pl.DataFrame(listed, schema=schema)
     return stamped(
         table,
         frame.unique(maintain_order=True),

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import polars as pl
 
 from catalog_data.normalise import UnknownNameError, accelerator_name, cloud_name, nearest_name, tpu_slice
+from catalog_data.overlay import PrivatePrices, applied
 from catalog_data.schema import Purchase
-from catalog_data.snapshot import SnapshotInfo
+from catalog_data.snapshot import Snapshot, SnapshotInfo
 from catalog_data.store import Catalog, OfferFilter
 from cli.errors import CommandError
 from cli.exit_codes import ExitCode
 from cli.plan_view import accelerators_text, age_text, doubtful, money, number
 from cli.printer import Column, print_lines, print_table
-from cli.wiring import opened_catalog
+from cli.wiring import opened_catalog, private_prices
 
 COLUMNS: Final = (
     Column("CLOUD"),
@@ -72,13 +73,24 @@ def found_offers(query: OfferQuery, at: datetime | str | None, limit: int | None
     )
     with opened_catalog() as catalog:
         info = catalog.resolve(at)
-        rows = catalog.offers(info, where)
+        private = private_prices()
+        rows = catalog.offers(info, where) if private is None else _with_private(private, catalog, info, where)
         if rows.is_empty():
             _require_known(query, catalog, info)
     if any(count is not None for _, count in counts):
         rows = rows.filter(pl.any_horizontal(_has(name, count) for name, count in counts))
     ranked = rows.sort("price_usd_h", "cloud", "region", "zone", "instance_type", "purchase", nulls_last=True)
     return FoundOffers(info, ranked if limit is None else ranked.head(limit), rows.height)
+
+
+def _with_private(private: PrivatePrices, catalog: Catalog, info: SnapshotInfo, where: OfferFilter) -> pl.DataFrame:
+    """The offers as the user pays for them; the most that they may cost is weighed afterwards."""
+    listed = catalog.offers(info, replace(where, max_price_usd_h=None))
+    rows = applied(private, Snapshot.of(info, listed)).offers
+    if where.purchases:
+        rows = rows.filter(pl.col("purchase").is_in(where.purchases))
+    limit = where.max_price_usd_h
+    return rows if limit is None else rows.filter(pl.col("price_usd_h") <= limit)
 
 
 def _has(name: str, count: float | None) -> pl.Expr:

@@ -20,15 +20,15 @@ OLD_DAYS: Final = 365
 SHORT_PURCHASE: Final = {Purchase.ON_DEMAND: "on-demand"}
 
 
-def print_plan(plan: Plan) -> None:
-    """The choice, the comparison, what was assumed and what the prices are worth."""
+def print_plan(plan: Plan, freshness: str | None = None) -> None:
+    """The choice, the comparison, what was assumed and what the prices are worth, with a remark on their freshness."""
     print_lines(_headline(plan), "")
     if len(plan.best.placements) == 1:
         _print_options(plan)
     else:
         _print_placements(plan)
     _print_data(plan)
-    print_lines("", *_notes(plan))
+    print_lines("", *_notes(plan), *([freshness] if freshness else []))
 
 
 def _headline(plan: Plan) -> str:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from time import monotonic
 from typing import Final
@@ -16,14 +16,17 @@ from typing import Final
 from catalog_data.embedded import PATIENCE_S, publish_embedded
 from catalog_data.errors import CatalogError, CatalogMissingError, CatalogTooOldError
 from catalog_data.normalise import nearest_name
+from catalog_data.overlay import PrivatePrices, applied
 from catalog_data.publishing import upgrade
+from catalog_data.refresh_state import read_state
 from catalog_data.schema import Purchase
 from catalog_data.snapshot import Snapshot
 from catalog_data.store import Catalog, OfferFilter
 from cli.errors import CommandError
 from cli.exit_codes import ExitCode
+from cli.plan_view import age_text
 from cli.printer import working
-from cli.settings import catalog_path
+from cli.settings import catalog_path, private_prices_path
 from engine.infeasible import InfeasibleError, NoPlanInTimeError
 from engine.plan import Plan, PlanError, read_plan
 from engine.planned import TooLargeError
@@ -35,6 +38,8 @@ from engine.workload_errors import InvalidValueError, WorkloadError
 from engine.workload_reader import read_workload
 
 STDIN: Final = Path("-")
+FRESH: Final = timedelta(days=7)
+"""Prices that were seen within it need no remark."""
 
 
 @dataclass(frozen=True)
@@ -176,13 +181,48 @@ def _accelerators(workload: Workload) -> tuple[str, ...]:
     return () if None in requests else tuple(sorted({request.name for request in requests if request}))
 
 
+def private_prices() -> PrivatePrices | None:
+    """What the user pays and has, from the file that never leaves the machine; None where there is no such file."""
+    path = private_prices_path()
+    if path is None:
+        return None
+    from catalog_data.overlay_reader import read_private_prices  # it takes pydantic, which a plan without it does not
+
+    text = read_text(path)
+    as_of = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    try:
+        return read_private_prices(text, file=str(path), as_of=as_of)
+    except CatalogError as error:
+        raise CommandError(*str(error).splitlines(), hint=error.hint) from error
+
+
 def _snapshot_for(catalog: Catalog, workload: Workload, as_of: datetime | str | None) -> Snapshot:
+    private = private_prices()
+    snapshot = _listed_for(catalog, workload, as_of)
+    return snapshot if private is None else applied(private, snapshot)
+
+
+def _listed_for(catalog: Catalog, workload: Workload, as_of: datetime | str | None) -> Snapshot:
     return catalog.snapshot(
         as_of,
         OfferFilter(accelerators=_accelerators(workload)),
         network=bool(workload.edges) or any(task.inputs for task in workload.tasks),
         spot_risk=any(Purchase.SPOT in need.purchases for task in workload.tasks for need in task.requirements),
     )
+
+
+def freshness(plan: Plan) -> str | None:
+    """When prices were last refreshed, in a sentence; None where those of the plan are fresh."""
+    oldest = min(placement.price_observed_at for placement in plan.best.placements)
+    if plan.created_at - oldest <= FRESH:
+        return None
+    state = read_state(catalog_path())
+    if state.succeeded_at is None:
+        return (
+            "Prices were never refreshed here: `skybroker catalog refresh` does it, `catalog schedule` keeps doing it."
+        )
+    ago = age_text(state.succeeded_at, plan.created_at)
+    return f"The last refresh without a failure was {ago} ago: see `skybroker catalog sources`."
 
 
 def loaded_plan(file: Path) -> Plan:

@@ -70,9 +70,9 @@ class Candidates:
 def find_candidates(task: Task, workload: Workload, snapshot: Snapshot) -> Candidates:
     """All candidates of a task in a fixed order, and the reasons of all other offers."""
     places = snapshot.regions.select("cloud", "region", "continent", "country")
-    offers = snapshot.offers.join(places, on=["cloud", "region"], how="left")
+    offers = snapshot.offers.join(places, on=["cloud", "region"], how="left").with_columns(_price_to_pay())
     effective = [with_defaults(requirement) for requirement in task.requirements]
-    checks = [checks_of(requirement, workload.residency) for requirement, _ in effective]
+    checks = [checks_of(requirement, workload.residency, task.num_nodes) for requirement, _ in effective]
     judged = offers.with_columns(
         first_failing(checks_of_one).alias(f"stage_{number}") for number, checks_of_one in enumerate(checks)
     )
@@ -93,8 +93,15 @@ def find_candidates(task: Task, workload: Workload, snapshot: Snapshot) -> Candi
             *assumed_inputs,
             *_uncounted_outputs(task, workload),
             *assumed_of_requirements(task, priced),
+            *_shared_machines(task, workload, priced),
         ),
     )
+
+
+def _price_to_pay() -> pl.Expr:
+    """The price of an offer; an owned machine that has none costs nothing more, any other is of unknown price."""
+    without_price = (pl.col("purchase") == Purchase.OWNED) & pl.col("price_usd_h").is_null()
+    return pl.when(without_price).then(0.0).otherwise("price_usd_h").alias("price_usd_h")
 
 
 def _met(judged: pl.DataFrame, checks: Sequence[Sequence[Check]]) -> pl.DataFrame:
@@ -287,6 +294,13 @@ def _uncounted_outputs(task: Task, workload: Workload) -> list[str]:
         for url, data_gb in task.outputs.items()
         if data_gb
     ]
+
+
+def _shared_machines(task: Task, workload: Workload, priced: pl.DataFrame) -> list[str]:
+    """Each task is weighed by itself against how many machines there are."""
+    if len(workload.tasks) == 1 or priced["quantity"].null_count() == priced.height:
+        return []
+    return [f"{task.name}: where machines are limited in number, those that other tasks hold meanwhile are not counted"]
 
 
 def _with_interruptions(priced: pl.DataFrame, snapshot: Snapshot) -> pl.DataFrame:

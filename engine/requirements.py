@@ -66,7 +66,7 @@ def with_defaults(requirement: Requirement) -> tuple[Requirement, str | None]:
     return defaults, assumed
 
 
-def checks_of(requirement: Requirement, residency: Residency | None) -> tuple[Check, ...]:
+def checks_of(requirement: Requirement, residency: Residency | None, num_nodes: int = 1) -> tuple[Check, ...]:
     """The checks, in the order in which an offer is judged; always the same number of them.
 
     The accelerator comes first where one is asked for: where it is sold is what a user who asked for it elsewhere wants
@@ -94,6 +94,7 @@ def checks_of(requirement: Requirement, residency: Residency | None) -> tuple[Ch
         ),
         _residency_check(residency),
         Check("not offered there now", "availability there now", pl.col("available").fill_null(value=True)),
+        _quantity_check(num_nodes),
         Check("price unknown", "a known price", pl.col("price_usd_h").is_not_null()),
         _cap_check(requirement.max_hourly_cost),
     )
@@ -184,6 +185,19 @@ def _residency_check(residency: Residency | None) -> Check:
     return Check("outside the allowed places", f"a place {' and '.join(limits)}", inside & outside, seen)
 
 
+def _quantity_check(num_nodes: int) -> Check:
+    """Machines of one's own, reserved ones and those that a quota allows are so many and no more."""
+    quantity = pl.col("quantity")
+    several = num_nodes > 1
+    return Check(
+        "fewer machines than nodes",
+        f"machines for {num_nodes:,} nodes" if several else "a machine that may be used",
+        quantity.is_null() | (quantity >= num_nodes),
+        quantity,
+        f"only {{}} of the {num_nodes:,} nodes" if several else "{} of them",
+    )
+
+
 def _cap_check(max_hourly_cost: float | None) -> Check:
     fell_out = "above the hourly price limit"
     if max_hourly_cost is None:
@@ -209,6 +223,7 @@ def assumed_of_requirements(task: Task, frame: pl.DataFrame) -> list[str]:
         *_larger_shares(task, frame),
         *_unweighed(task),
         *_commitments(frame),
+        *_owned(frame),
     ]
     return [f"{task.name}: {line}" for line in lines]
 
@@ -247,3 +262,10 @@ def _commitments(frame: pl.DataFrame) -> Iterator[str]:
             f"reserved prices are per hour of a commitment of {' or '.join(years)}, which must be paid to its end;"
             " the commitment itself is not in the cost"
         )
+
+
+def _owned(frame: pl.DataFrame) -> Iterator[str]:
+    """Owned machines without a price, which stand in the frame at 0."""
+    free = frame.filter(pl.col("purchase") == Purchase.OWNED, pl.col("price_usd_h") == 0)
+    if not free.is_empty():
+        yield f"owned machines ({', '.join(free['cloud'].unique().sort())}) are taken to cost nothing more"

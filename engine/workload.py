@@ -43,6 +43,10 @@ class Objective(StrEnum):
     TIME = "time"
 
 
+DEFAULT_PURCHASES: Final = (Purchase.ON_DEMAND, Purchase.OWNED)
+"""What is acceptable where a workload does not say: machines that cannot be taken back, one's own among them."""
+
+
 @dataclass(frozen=True)
 class AcceleratorRequest:
     """`count` accelerators of one model in each node; below 1 it is a share of one, and a TPU counts in chips."""
@@ -70,7 +74,7 @@ class Requirement:
     """At least so much memory for each vCPU of the machine (written `memory: 4x`)."""
     arch: str | None = None
     """The CPU architecture, `x86_64` or `arm64`."""
-    purchases: tuple[Purchase, ...] = (Purchase.ON_DEMAND,)
+    purchases: tuple[Purchase, ...] = DEFAULT_PURCHASES
     """The ways to buy that are acceptable, in the order written; none is preferred."""
     disk_gib: float | None = None
     max_hourly_cost: float | None = None

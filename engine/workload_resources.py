@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from catalog_data.schema import Purchase
 from engine.quantities import GibPerVcpu
-from engine.workload import Requirement
+from engine.workload import DEFAULT_PURCHASES, Requirement
 from engine.workload_accelerators import AcceleratorChoice
 from engine.workload_errors import InvalidValueError, read_all, shown
 from engine.workload_places import Infra, canonical_place
@@ -90,7 +90,7 @@ def _given(written: WrittenAlternative) -> dict[str, Any]:
 def _bought(use_spot: bool, purchase: tuple[Purchase, ...] | None) -> tuple[Purchase, ...]:
     """The ways to buy that both fields allow."""
     if purchase is None:
-        return (Purchase.SPOT if use_spot else Purchase.ON_DEMAND,)
+        return (Purchase.SPOT,) if use_spot else DEFAULT_PURCHASES
     agree = purchase == (Purchase.SPOT,) if use_spot else Purchase.SPOT not in purchase
     if not agree:
         written = "true" if use_spot else "false"
@@ -125,7 +125,7 @@ def _requirements(given: Mapping[str, Any]) -> Iterator[Requirement]:
         "memory_gib": None if per_vcpu else memory,
         "memory_gib_per_vcpu": per_vcpu,
         "disk_gib": given.get("disk_size"),
-        "purchases": given.get("purchase") or (Purchase.ON_DEMAND,),
+        "purchases": given.get("purchase") or DEFAULT_PURCHASES,
         "disk_tier": None if given.get("disk_tier") == "none" else given.get("disk_tier"),
         "volumes": tuple(given.get("volumes") or ()),
     }

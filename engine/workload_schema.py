@@ -90,7 +90,7 @@ class WrittenAlternative(Written):
     arch: Arch = Field(None, description="CPU architecture (default: x86_64, unless the machine decides it)")
     use_spot: Boolean = Field(None, description="true: spot machines only; false: on demand only")
     purchase: Purchases = Field(
-        None, description="acceptable ways to buy; any is on_demand, spot or owned (default: on_demand)"
+        None, description="acceptable ways to buy; any is on_demand, spot or owned (default: on_demand and owned)"
     )
     max_hourly_cost: HourlyUsd = Field(None, description="the highest price of one node, USD/h")
     disk_size: DiskGib = Field(None, description="size of the system disk, GiB")

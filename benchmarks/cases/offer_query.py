@@ -13,8 +13,9 @@ import polars as pl
 
 from benchmarks.measure import contest, function
 from benchmarks.result import Result
+from catalog_data.publishing import publish
 from catalog_data.schema import INSTANCE_TYPES, OFFERS, Confidence, Purchase
-from catalog_data.store import Catalog, OfferFilter, publish
+from catalog_data.store import Catalog, OfferFilter
 
 RUNS: Final = 21
 LIMIT: Final = 3.0

@@ -26,12 +26,11 @@ from typing import Any, Final
 import polars as pl
 
 from catalog_data.checks import family, sibling_ratio
-from catalog_data.normalise import ACCELERATORS, accelerator_name
 from catalog_data.schema import INSTANCE_TYPES, OFFERS, SPOT_RISK, Confidence, Purchase
+from catalog_fetchers.ec2_hardware import CLOUD, Machine, instance_types, is_mac
 from catalog_fetchers.seed.packages import Package
 from catalog_fetchers.seed.part import Part, cloudprice_confidence, stamped
 
-CLOUD: Final = "aws"
 CUT_SINCE: Final = ("p4d", "p4de", "p5", "p5en")
 """Families whose price AWS cut by up to 45 % in June 2025 (aws.amazon.com/blogs/aws, 5 June 2025)."""
 SUSPECT_ABOVE: Final = 1.03
@@ -57,10 +56,14 @@ def aws_part(packages: Mapping[str, Package]) -> Part:
     described: dict[str, Any] = moto.json("ec2/resources/instance_types.json.gz")
     listed: dict[str, Any] = fix.json("data/instances.json")[CLOUD]
     later = libcloud.json("data/pricing.json")["compute"]["ec2_linux"]
-    machines = {name: answer for name, answer in described.items() if not _is_mac(answer)}
+    machines = {
+        name: Machine.model_validate(answer)
+        for name, answer in described.items()
+        if not is_mac(answer["ProcessorInfo"]["SupportedArchitectures"])
+    }
 
     seen = sightings(moto, machines)
-    prices = fix_prices(listed, spot=_with_spot(machines))
+    prices = fix_prices(listed, spot=frozenset(name for name, machine in machines.items() if machine.has_spot))
     topped, dropped = libcloud_prices(later, prices)
     offers = [
         stamped(OFFERS, _priced(cloudprice_prices(cloudprice)), cloudprice, cloudprice_confidence()),
@@ -81,104 +84,11 @@ def aws_part(packages: Mapping[str, Package]) -> Part:
     )
 
 
-def _is_mac(answer: Mapping[str, Any]) -> bool:
-    """Whether the machine is Apple's, sold by the day on a dedicated host and without Linux."""
-    return all(arch.endswith("_mac") for arch in answer["ProcessorInfo"]["SupportedArchitectures"])
-
-
-def _with_spot(machines: Mapping[str, Any]) -> frozenset[str]:
-    return frozenset(name for name, answer in machines.items() if "spot" in answer["SupportedUsageClasses"])
-
-
 def _priced(prices: pl.DataFrame) -> pl.DataFrame:
     return prices.with_columns(cloud=pl.lit(CLOUD))
 
 
-# Hardware and zones.
-
-
-def instance_types(machines: Mapping[str, Any]) -> pl.DataFrame:
-    """Hardware from answers of DescribeInstanceTypes, one row per type.
-
-    Bandwidth is what the machine sustains: AWS's own figure where it is a plain one, and the baseline of the network
-    cards where it is `Up to` or a word, because a transfer of any length runs at the baseline. The cards are not added
-    up where there is a plain figure, since each may be listed with the whole of it. FPGAs are no accelerators here.
-    """
-    rows = [
-        {
-            "cloud": CLOUD,
-            "instance_type": name,
-            "vcpus": float(answer["VCpuInfo"]["DefaultVCpus"]),
-            "memory_gib": answer["MemoryInfo"]["SizeInMiB"] / 1024,
-            "arch": "x86_64" if "x86_64" in answer["ProcessorInfo"]["SupportedArchitectures"] else "arm64",
-            **_accelerator(answer),
-            "network_gbit_s": _bandwidth(answer["NetworkInfo"]),
-            "local_ssd_gib": _local_ssd(answer),
-        }
-        for name, answer in machines.items()
-    ]
-    schema = {name: dtype for name, dtype in INSTANCE_TYPES.polars_schema().items() if name in rows[0]}
-    return pl.DataFrame(rows, schema=schema)
-
-
-def _accelerator(answer: Mapping[str, Any]) -> dict[str, str | float | None]:
-    """Canonical accelerator, its count, and the memory of one.
-
-    The memory is that of the model's data sheet, so that a model is the same on every cloud; the answer's own figure
-    tells an A100 of 40 from one of 80 GiB. It is not used as it stands, because it leaves out what the driver keeps
-    (22.4 GiB for 24) and is wrong for Trainium2 (512 for 96). A fraction of a GPU is a count below one.
-    """
-    devices = _devices(answer)
-    if not devices:
-        return {"accelerator": None, "accelerator_count": None, "accelerator_memory_gib": None}
-    first = devices[0]
-    share = first.get("GpuPartitionSize", 1.0)
-    count = sum(device["Count"] or device["LogicalGpuCount"] * share for device in devices)
-    memory_gib = first["MemoryInfo"]["SizeInMiB"] / 1024
-    name = _variant(accelerator_name(first["Name"]), memory_gib / share)
-    return {
-        "accelerator": name,
-        "accelerator_count": float(count),
-        "accelerator_memory_gib": ACCELERATORS[name].memory_gib or memory_gib,
-    }
-
-
-def _devices(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
-    for info, devices in (
-        ("GpuInfo", "Gpus"),
-        ("NeuronInfo", "NeuronDevices"),
-        ("InferenceAcceleratorInfo", "Accelerators"),
-        ("MediaAcceleratorInfo", "Accelerators"),
-    ):
-        if info in answer:
-            return list(answer[info][devices])
-    return []
-
-
-def _variant(model: str, memory_gib: float) -> str:
-    """The variant of a model with that memory: `A100` with 80 GiB is `A100-80GB`. The model itself where none fits."""
-    own = ACCELERATORS[model].memory_gib
-    if own is None or memory_gib < own * 1.25:
-        return model
-    larger = f"{model}-{round(memory_gib)}GB"
-    return larger if larger in ACCELERATORS else model
-
-
-def _bandwidth(network: Mapping[str, Any]) -> float:
-    """Sustained bandwidth in Gbit/s from `25 Gigabit`, `4x 100 Gigabit`, `Up to 10 Gigabit` or `Moderate`."""
-    words = network["NetworkPerformance"].removesuffix(" Gigabit").split()
-    if len(words) == 1 and words[0].replace(".", "").isdigit():
-        return float(words[0])
-    if len(words) == 2 and words[0].endswith("x"):
-        return float(words[0].removesuffix("x")) * float(words[1])
-    return sum(float(card["BaselineBandwidthInGbps"]) for card in network["NetworkCards"])
-
-
-def _local_ssd(answer: Mapping[str, Any]) -> float:
-    """Local SSD in GiB (AWS counts in GB of 10^9 bytes); local hard disks are none."""
-    disks = answer.get("InstanceStorageInfo", {}).get("Disks", [])
-    gigabytes = sum(float(disk["Count"] * disk["SizeInGB"]) for disk in disks if disk["Type"] == "ssd")
-    return round(gigabytes * 10**9 / 2**30, 1)
+# Zones.
 
 
 def sightings(moto: Package, machines: Mapping[str, Any]) -> pl.DataFrame:

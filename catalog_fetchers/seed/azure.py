@@ -17,19 +17,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from fractions import Fraction
 from typing import Any, Final
 
 import polars as pl
 
 from catalog_data.normalise import ACCELERATORS
 from catalog_data.schema import INSTANCE_TYPES, OFFERS, Confidence, Purchase
+from catalog_fetchers.azure_names import ARM, CLOUD, GPUS, SOVEREIGN
 from catalog_fetchers.seed.packages import Package
 from catalog_fetchers.seed.part import Part, cloudprice_confidence, stamped
 
-CLOUD: Final = "azure"
 PRICED_AT: Final = datetime(2020, 12, 1, tzinfo=UTC)
-SOVEREIGN: Final = r"^(usgov|usdod|china|germany(central|northeast)$)"
 RETIRED: Final = r"^Standard_E64is?_v3$"
 STALE: Final = (
     (r"^Standard_DC\d+s_v2$", r""),
@@ -39,31 +37,6 @@ STALE: Final = (
     (r"^Standard_M\d+[lt]s$", r"^brazilsouth$"),
 )
 """Sizes and regions whose price is known to be far off."""
-
-# GPUs of each size (learn.microsoft.com/azure/virtual-machines/sizes/gpu-accelerated): the shapes give no model, and
-# twelve GPUs for the eight of ND H100 v5. Parts of a GPU are fractions.
-GPUS: Final[Mapping[str, tuple[str, Fraction]]] = {
-    f"Standard_{size}": (model, Fraction(count))
-    for model, sizes in {
-        "T4": {"NC4as_T4_v3": "1", "NC8as_T4_v3": "1", "NC16as_T4_v3": "1", "NC64as_T4_v3": "4"},
-        "V100": {"NC6s_v3": "1", "NC12s_v3": "2", "NC24s_v3": "4", "NC24rs_v3": "4"},
-        "M60": {"NV12s_v3": "1", "NV24s_v3": "2", "NV48s_v3": "4"},
-        "MI25": {"NV4as_v4": "1/8", "NV8as_v4": "1/4", "NV16as_v4": "1/2", "NV32as_v4": "1"},
-        "A10": {
-            "NV6ads_A10_v5": "1/6",
-            "NV12ads_A10_v5": "1/3",
-            "NV18ads_A10_v5": "1/2",
-            "NV36ads_A10_v5": "1",
-            "NV36adms_A10_v5": "1",
-            "NV72ads_A10_v5": "2",
-        },
-        "A100": {"ND96asr_v4": "8"},
-        "A100-80GB": {"NC24ads_A100_v4": "1", "NC48ads_A100_v4": "2", "NC96ads_A100_v4": "4"},
-        "H100": {"ND96isr_H100_v5": "8"},
-        "H100-NVL": {"NC40ads_H100_v5": "1"},
-    }.items()
-    for size, count in sizes.items()
-}
 
 
 def azure_part(packages: Mapping[str, Package]) -> Part:
@@ -127,8 +100,7 @@ def machines(shapes: list[tuple[str, float, float]]) -> pl.DataFrame:
         if name in GPUS or not name.startswith("Standard_N")
     ]
     schema = {name: dtype for name, dtype in INSTANCE_TYPES.polars_schema().items() if name in rows[0]}
-    # A size's small letters name its features; p is an Arm processor (learn.microsoft.com/azure/virtual-machines).
-    arm = pl.col("instance_type").str.contains(r"^Standard_[A-Z]+\d+(-\d+)?[a-z]*p")
+    arm = pl.col("instance_type").str.contains(ARM)
     return pl.DataFrame(rows, schema=schema).with_columns(
         arch=pl.when(arm).then(pl.lit("arm64")).otherwise(pl.lit("x86_64"))
     )

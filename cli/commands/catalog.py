@@ -4,10 +4,27 @@ from __future__ import annotations
 
 import typer
 
-from cli.commands import catalog_diff, catalog_doctor, catalog_history, catalog_offers
+from cli.commands import (
+    catalog_diff,
+    catalog_doctor,
+    catalog_history,
+    catalog_import,
+    catalog_offers,
+    catalog_prune,
+    catalog_refresh,
+    catalog_rejected,
+    catalog_sources,
+)
 
-app = typer.Typer(help="Look at the prices and the hardware that plans are made from.", no_args_is_help=True)
+app = typer.Typer(
+    help="Refresh, look at and keep the prices and the hardware that plans are made from.", no_args_is_help=True
+)
+app.command("refresh")(catalog_refresh.refresh)
+app.command("import")(catalog_import.import_)
+app.command("sources")(catalog_sources.sources)
+app.command("rejected")(catalog_rejected.rejected)
 app.command("offers")(catalog_offers.offers)
 app.command("history")(catalog_history.history)
 app.command("diff")(catalog_diff.diff)
+app.command("prune")(catalog_prune.prune)
 app.command("doctor")(catalog_doctor.doctor)

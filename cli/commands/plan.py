@@ -38,7 +38,7 @@ def plan(
     """Print the best plan for a workload, and what else there is."""
     from cli.plan_view import print_plan
     from cli.printer import print_data, print_lines
-    from cli.wiring import Overrides, loaded_workload, parsed_instant, planned, write_whole
+    from cli.wiring import Overrides, freshness, loaded_workload, parsed_instant, planned, write_whole
     from engine.workload import Objective
 
     if out is not None:
@@ -52,7 +52,7 @@ def plan(
         for number, result in enumerate(plans):
             if number:
                 print_lines("")
-            print_plan(result)
+            print_plan(result, freshness(result))
     elif len(plans) == 1:
         print_data(plans[0].to_data(), output)
     else:

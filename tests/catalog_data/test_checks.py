@@ -324,17 +324,35 @@ def test_a_region_that_nothing_is_known_of_is_not_judged() -> None:
     assert check(OFFERS, frame(OFFERS, [offer()]), offered=known).reasons() == {}
 
 
-def test_a_list_that_left_out_the_ssd_left_it_out_everywhere() -> None:
-    """In a region without a machine to compare with, the type goes as well; with accelerators it stays."""
-    lssd = {"instance_type": "n2-standard-8-lssd", "price_usd_h": 0.38848}
-    there = N2 | {"region": "europe-west4"}
-    machines = [
-        *N2_MACHINES,
-        machine(cloud="gcp", instance_type="n2-standard-8-lssd", vcpus=8.0, memory_gib=32.0),
+def test_where_nothing_can_be_compared_most_regions_decide_of_the_ssd() -> None:
+    """In a region without the plain machine the type goes, on demand and spot, where the others left out its SSD."""
+    priced, unpriced = 0.44, 0.38848
+    there, third = N2 | {"region": "europe-west4"}, N2 | {"region": "asia-east1"}
+    plain = [offer(**place, instance_type="n2-standard-8", price_usd_h=unpriced) for place in (N2, third)]
+    lssd = machine(cloud="gcp", instance_type="n2-standard-8-lssd", vcpus=8.0, memory_gib=32.0)
+    types = frame(INSTANCE_TYPES, [*N2_MACHINES, lssd])
+
+    def rejected(*prices: float) -> list[tuple[str, str]]:
+        places = zip((N2, third, there), prices, strict=True)
+        rows = [offer(**place, instance_type="n2-standard-8-lssd", price_usd_h=price) for place, price in places]
+        spot = [
+            offer(**place, instance_type="n2-standard-8-lssd", purchase="spot", price_usd_h=0.1)
+            for place in (there, N2)
+        ]
+        found = check(OFFERS, frame(OFFERS, [*plain, *rows, *spot]), instance_types=types).rejected
+        assert found["reason"].unique().to_list() in ([], ["local_ssd_unpriced"])
+        return found.select("region", "purchase").rows()
+
+    everywhere = [("us-central1", "on_demand"), ("asia-east1", "on_demand")]
+    assert rejected(unpriced, unpriced, unpriced) == [
+        *everywhere,
+        ("europe-west4", "on_demand"),
+        ("europe-west4", "spot"),
+        ("us-central1", "spot"),
     ]
-    batch = [*N2_OFFERS, offer(**N2, **lssd), offer(**there, **lssd), offer(**there, **lssd, purchase="spot")]
-    checked = check(OFFERS, frame(OFFERS, batch), instance_types=frame(INSTANCE_TYPES, machines))
-    assert checked.reasons() == {"local_ssd_unpriced": 3}
+    assert rejected(unpriced, priced, priced) == [("us-central1", "on_demand"), ("us-central1", "spot")]
+    assert rejected(priced, unpriced, priced) == [("asia-east1", "on_demand")]
+    assert rejected(priced, priced, priced) == []
 
 
 def test_ten_times_a_price_is_ten_times_whatever_the_rounding() -> None:

@@ -12,9 +12,9 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from catalog_data.precedence import effective_offers
-from catalog_data.schema import OFFERS
-from tests.kits.rows import NOON, offer, offers
+from catalog_data.precedence import effective_details, effective_offers
+from catalog_data.schema import INSTANCE_TYPES, OFFERS
+from tests.kits.rows import NOON, frame, machine, offer, offers
 
 Row: TypeAlias = Mapping[str, Any]
 Complete: TypeAlias = frozenset[tuple[str, str]]
@@ -26,11 +26,11 @@ TRUST = ["high", "medium", "low"]
 def effective(rows: Iterable[Row], complete: Complete = frozenset()) -> list[tuple[Any, ...]]:
     """Zone, type, purchase, price, availability and source of what holds, in order."""
     declared = pl.DataFrame(sorted(complete), schema={"source": pl.String(), "purchase": pl.String()}, orient="row")
-    frame = effective_offers(offers(*rows), declared)
-    assert frame.schema == OFFERS.polars_schema()
-    assert frame.filter(pl.struct(OFFERS.key).is_duplicated()).is_empty()
+    holding = effective_offers(offers(*rows), declared)
+    assert holding.schema == OFFERS.polars_schema()
+    assert holding.filter(pl.struct(OFFERS.key).is_duplicated()).is_empty()
     columns = ("region", "zone", "instance_type", "purchase", "price_usd_h", "available", "source")
-    return sorted(frame.select(columns).rows(), key=repr)
+    return sorted(holding.select(columns).rows(), key=repr)
 
 
 def test_a_price_of_the_region_is_laid_over_the_zones_where_the_type_was_seen() -> None:
@@ -80,6 +80,22 @@ def test_reservations_stay_prices_of_the_region() -> None:
 def test_an_owned_machine_has_no_price_and_is_no_sighting() -> None:
     """It is an offer, whose price is nothing more."""
     assert effective([offer(purchase="owned", price_usd_h=None, available=True)])[0][3:5] == ("owned", None)
+
+
+def test_what_the_best_source_leaves_open_is_filled_in() -> None:
+    """The provider knows the memory and the list the network; who disagrees with the better one is not heard."""
+    api = machine(source="api", memory_gib=8, vcpus=2, network_gbit_s=None, observed_at=NOON + DAY)
+    listed = machine(source="list", memory_gib=9, network_gbit_s=10, local_ssd_gib=100)
+    [row] = effective_details(frame(INSTANCE_TYPES, listed, api), INSTANCE_TYPES).rows(named=True)
+    assert [row[name] for name in ("source", "memory_gib", "network_gbit_s", "local_ssd_gib")] == ["api", 8, 10, 100]
+
+
+def test_a_machine_without_accelerators_is_given_none() -> None:
+    """The better source says that there is no accelerator; another's is no detail that it left open."""
+    api = machine(source="api", observed_at=NOON + DAY)
+    listed = machine(source="list", accelerator="T4", accelerator_count=1, accelerator_memory_gib=16)
+    [row] = effective_details(frame(INSTANCE_TYPES, listed, api), INSTANCE_TYPES).rows(named=True)
+    assert (row["accelerator"], row["accelerator_count"], row["accelerator_memory_gib"]) == (None, None, None)
 
 
 # The same rules, row by row.

@@ -9,7 +9,18 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from catalog_data.schema import EGRESS, INSTANCE_TYPES, OFFERS, REGIONS, SPOT_EVENTS, SPOT_RISK, TABLES, THROUGHPUT
+from catalog_data.publishing import Claims
+from catalog_data.schema import (
+    EGRESS,
+    INSTANCE_TYPES,
+    OFFERS,
+    REGIONS,
+    SPOT_EVENTS,
+    SPOT_RISK,
+    TABLES,
+    THROUGHPUT,
+    Purchase,
+)
 from catalog_data.snapshot import SnapshotInfo
 from catalog_data.store import Catalog
 from tests.kits.rows import NOON, frame, machine, offer, offers, published, row
@@ -182,7 +193,7 @@ def test_a_source_that_was_looked_at_and_brought_nothing_has_nothing_left(path: 
     """`looks` names it, so that its rows are gone in every table, and those of others stay."""
     machines = frame(INSTANCE_TYPES, machine(source="a"), machine(source="b", instance_type="m5.xlarge"))
     published(path, offers=offers(offer(source="a")), instance_types=machines)
-    info = published(path, looks={"a": ()}, at=NOON + DAY)
+    info = published(path, looks={"a": Claims()}, at=NOON + DAY)
     with Catalog.open(path) as catalog:
         assert catalog.table(OFFERS, info).is_empty()
         assert catalog.table(INSTANCE_TYPES, info)["source"].to_list() == ["b"]
@@ -193,7 +204,7 @@ def test_what_a_complete_source_does_not_list_is_not_sold(path: Path) -> None:
     old = [offer(source="old", instance_type=kind, region=region) for kind in ("a1", "a2") for region in ("r1", "r2")]
     published(path, offers=offers(*old))
     live = offers(offer(source="live", instance_type="a1", region="r1", price_usd_h=2, observed_at=NOON + DAY))
-    published(path, offers=live, looks={"live": ["on_demand"]}, at=NOON + DAY)
+    published(path, offers=live, looks={"live": Claims((Purchase.ON_DEMAND,))}, at=NOON + DAY)
     with Catalog.open(path) as catalog:
         rows = catalog.table(OFFERS, catalog.resolve()).select("region", "instance_type", "price_usd_h").rows()
     assert sorted(rows) == [("r1", "a1", 2), ("r2", "a1", 1), ("r2", "a2", 1)]
@@ -204,8 +215,8 @@ def test_what_a_source_is_complete_for_may_change(path: Path) -> None:
     published(path, offers=offers(offer(source="old", instance_type="a2")))
     batch = {"offers": offers(offer(source="live", instance_type="a1"))}
     counts = []
-    for purchases in (["on_demand"], []):
-        info = published(path, batch, looks={"live": purchases})
+    for claims in (Claims((Purchase.ON_DEMAND,)), Claims()):
+        info = published(path, batch, looks={"live": claims})
         with Catalog.open(path) as catalog:
             counts.append(catalog.table(OFFERS, info).height)
     assert counts == [1, 2]
@@ -223,7 +234,7 @@ def test_sources_are_counted_over_all_tables(path: Path) -> None:
 def test_a_source_without_rows_is_none_of_the_snapshot(path: Path) -> None:
     """A source that has nothing left is not listed any more."""
     published(path, offers=offers(offer(source="a"), offer(source="b", instance_type="m5.xlarge")))
-    info = published(path, looks={"a": ()})
+    info = published(path, looks={"a": Claims()})
     with Catalog.open(path) as catalog:
         assert [age.source for age in catalog.sources(info)] == ["b"]
 
@@ -231,18 +242,25 @@ def test_a_source_without_rows_is_none_of_the_snapshot(path: Path) -> None:
 def test_a_look_confirms_the_rows_that_it_did_not_change(path: Path) -> None:
     """The price of one type changed at the second look, that of the other is as fresh as the look all the same."""
     one, other = offer(source="a"), offer(source="a", instance_type="m5.xlarge")
-    published(path, offers=offers(one, other), looks={"a": ()})
+    published(path, offers=offers(one, other), looks={"a": Claims()})
     changed = [row | {"observed_at": NOON + DAY} for row in (one | {"price_usd_h": 2}, other)]
-    info = published(path, offers=offers(*changed), looks={"a": ()}, at=NOON + DAY)
+    info = published(path, offers=offers(*changed), looks={"a": Claims()}, at=NOON + DAY)
     with Catalog.open(path) as catalog:
         assert catalog.offers(info)["observed_at"].to_list() == [NOON + DAY] * 2
         assert catalog.sources(info)[0].observed_at == NOON + DAY
 
 
+def test_what_is_said_of_the_past_keeps_its_age(path: Path) -> None:
+    """A file of old prices that is read today says nothing of today."""
+    info = published(path, offers=offers(offer(source="a")), looks={"a": Claims(current=False)}, at=NOON + DAY)
+    with Catalog.open(path) as catalog:
+        assert catalog.offers(info)["observed_at"].to_list() == [NOON]
+
+
 def test_a_row_in_doubt_keeps_its_age(path: Path) -> None:
     """A look does not confirm a row of low confidence: it may be one that the look could not replace."""
     rows = offers(offer(source="a", confidence="low"))
-    info = published(path, offers=rows, looks={"a": ()}, at=NOON + DAY)
+    info = published(path, offers=rows, looks={"a": Claims()}, at=NOON + DAY)
     with Catalog.open(path) as catalog:
         assert catalog.offers(info)["observed_at"].to_list() == [NOON]
 

@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from catalog_fetchers.ec2_hardware import instance_types
 from catalog_fetchers.seed import aws
 from catalog_fetchers.seed.packages import Package
 
@@ -39,7 +40,7 @@ def gpus(name: str, count: int, memory_mib: int, **more: Any) -> dict[str, Any]:
 
 def hardware(**columns: Any) -> dict[str, Any]:
     """The one row of hardware that an answer gives."""
-    return aws.instance_types({"t": answer(**columns)}).row(0, named=True)
+    return instance_types({"t": answer(**columns)}).row(0, named=True)
 
 
 def test_a_machine_without_accelerators() -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from catalog_data.publishing import publish
 from catalog_data.schema import OFFERS
-from catalog_data.store import publish
 from engine.plan import read_plan
 from tests.kits.program import EXAMPLES, Run, Write
 

@@ -51,6 +51,7 @@ def found(
         (Requirement(memory_gib_per_vcpu=8.0), {}, "too little memory for its vCPUs"),
         (CPU, {"purchase": "spot"}, "bought another way"),
         (CPU, {"available": False}, "not offered there now"),
+        (CPU, {"quantity": 0}, "fewer machines than nodes"),
         (CPU, {"price_usd_h": None}, "price unknown"),
         (Requirement(vcpus=Range(4, exact=False), max_hourly_cost=0.3), {}, "above the hourly price limit"),
     ],
@@ -329,6 +330,47 @@ def test_the_order_of_the_rows_changes_nothing() -> None:
         tables = {name: rng.sample(rows, len(rows)) for name, rows in tables.items()}
     assert frames[0].height == 2 * 3 * len(places)
     assert all(frame.equals(frames[0]) for frame in frames)
+
+
+OWNED = Requirement(vcpus=Range(4, exact=False), purchases=(Purchase.ON_DEMAND, Purchase.OWNED))
+LAB = offer("slurm", "lab", "big", None, purchase=Purchase.OWNED, quantity=4)
+
+
+def test_an_owned_machine_costs_nothing_more() -> None:
+    """It has no price to be asked for, and that is said; one with a price is paid by the hour."""
+    task = Task("t", requirements=(OWNED,), num_nodes=4, estimate=Estimate(hours=2.0))
+    outcome = found(task, [M5, LAB, LAB | {"instance_type": "paid", "price_usd_h": 0.1}])
+    assert outcome.frame.sort("cost_usd").select("instance_type", "price_usd_h", "cost_usd").rows() == [
+        ("big", 0.0, 0.0),
+        ("paid", 0.1, pytest.approx(0.8)),
+        ("m5", 0.4, pytest.approx(3.2)),
+    ]
+    assert outcome.assumptions == ("t: owned machines (slurm) are taken to cost nothing more",)
+
+
+def test_an_owned_machine_is_below_any_price_limit() -> None:
+    """0 is at most anything; bought another way it is none of the candidates."""
+    capped = replace(OWNED, max_hourly_cost=0.3)
+    assert found(Task("t", requirements=(capped,)), [M5, LAB]).frame["cloud"].to_list() == ["slurm"]
+    assert found(Task("t", requirements=(CPU,)), [M5, LAB]).fell_out == {"bought another way": 1}
+
+
+def test_a_cluster_with_fewer_machines_than_nodes_falls_out() -> None:
+    """What it has of what is needed is said; each zone is counted by itself, since a job runs in one."""
+    task = Task("t", requirements=(OWNED,), num_nodes=8)
+    outcome = found(task, [LAB | {"zone": "a"}, LAB | {"zone": "b"}])
+    assert outcome.fell_out == {"fewer machines than nodes": 2}
+    assert outcome.unmet == (Unmet(0, "machines for 8 nodes", 2, ("only 4 of the 8 nodes",)),)
+    assert found(replace(task, num_nodes=4), [LAB]).unmet == ()
+
+
+def test_machines_that_other_tasks_hold_are_not_counted_and_that_is_said() -> None:
+    """Where their number is limited, and there is another task."""
+    tasks = (Task("t", requirements=(OWNED,), estimate=Estimate(hours=1.0)), Task("u"))
+    line = "t: where machines are limited in number, those that other tasks hold meanwhile are not counted"
+    assert line in find_candidates(tasks[0], Workload("w", tasks), market([M5, LAB])).assumptions
+    assert find_candidates(tasks[0], Workload("w", tasks), market([M5])).assumptions == ()
+    assert line not in found(tasks[0], [M5, LAB]).assumptions
 
 
 def test_an_empty_catalog_has_no_candidates() -> None:

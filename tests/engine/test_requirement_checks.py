@@ -52,6 +52,7 @@ def passes(requirement: Requirement, residency: Residency | None = None, **colum
         (PLAIN, {}, {"purchase": Purchase.SPOT}),
         (replace(PLAIN, purchases=(Purchase.SPOT, Purchase.OWNED)), {"purchase": Purchase.OWNED}, {}),
         (PLAIN, {"available": None}, {"available": False}),
+        (PLAIN, {"quantity": 1}, {"quantity": 0}),
         (PLAIN, {}, {"price_usd_h": None}),
         (replace(PLAIN, max_hourly_cost=0.4), {}, {"price_usd_h": 0.41}),
     ],
@@ -193,7 +194,7 @@ def test_figures_are_written_plainly(figure: float, text: str) -> None:
 
 def lines(task: Task, **columns: Any) -> list[str]:
     """What is assumed of a task's requirements where one offer is a candidate of the first."""
-    row = {"requirement": 0, "accelerator_count": 1.0, "purchase": "on_demand", **columns}
+    row = {"requirement": 0, "accelerator_count": 1.0, "purchase": "on_demand", "price_usd_h": 0.4, **columns}
     return assumed_of_requirements(task, pl.DataFrame([row]))
 
 
@@ -245,12 +246,28 @@ def test_what_is_carried_but_not_weighed_is_said() -> None:
 )
 def test_a_commitment_is_said(bought: tuple[str, ...], years: str) -> None:
     """Its hours are priced and its other years are not."""
-    frame = pl.DataFrame({"purchase": bought}).with_columns(requirement=0, accelerator_count=None)
+    frame = pl.DataFrame({"purchase": bought}).with_columns(requirement=0, accelerator_count=None, price_usd_h=0.4)
     (line,) = assumed_of_requirements(Task("t", requirements=(PLAIN,)), frame)
     assert line == (
         f"t: reserved prices are per hour of a commitment of {years}, which must be paid to its end;"
         " the commitment itself is not in the cost"
     )
+
+
+@pytest.mark.parametrize(("quantity", "met"), [(None, True), (8, True), (9, True), (7, False)])
+def test_there_must_be_a_machine_for_each_node(quantity: int | None, met: bool) -> None:
+    """Eight nodes need eight machines; where no limit is known, there is none."""
+    checks = checks_of(PLAIN, None, num_nodes=8)
+    frame = market([offer("slurm", "lab", "m5", 0.4, quantity=quantity)]).offers
+    assert (frame.select(first_failing(checks)).item() == len(checks)) is met
+
+
+def test_owned_machines_without_a_price_are_said_to_cost_nothing_more() -> None:
+    """Those that have a price are paid for as any other."""
+    assert lines(Task("t", requirements=(PLAIN,)), cloud="slurm", purchase="owned", price_usd_h=0.0) == [
+        "t: owned machines (slurm) are taken to cost nothing more"
+    ]
+    assert lines(Task("t", requirements=(PLAIN,)), cloud="slurm", purchase="owned", price_usd_h=0.4) == []
 
 
 def test_what_is_wanted_reads_after_no_offer_has() -> None:
@@ -283,6 +300,7 @@ def test_what_is_wanted_reads_after_no_offer_has() -> None:
         "purchase spot or on_demand",
         "a place in europe, US and outside DE",
         "availability there now",
+        "a machine that may be used",
         "a known price",
         "a price of at most $100/h",
     ]
@@ -290,5 +308,6 @@ def test_what_is_wanted_reads_after_no_offer_has() -> None:
         "instance type p5",
         "purchase on_demand",
         "availability there now",
+        "a machine that may be used",
         "a known price",
     ]

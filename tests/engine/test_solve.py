@@ -104,6 +104,25 @@ def answer(workload: Workload, snapshot: Snapshot) -> str | tuple[str, ...]:
         return error.reasons
 
 
+def test_a_workload_on_machines_of_ones_own_costs_nothing() -> None:
+    """Also where tasks hand over data: a plan of no cost is the proven optimum."""
+    owned = replace(CPU, purchases=tuple(Purchase))
+    lab = offer("slurm", "lab", "big", None, purchase=Purchase.OWNED, quantity=4)
+    workload = Workload("w", tuple(Task(name, requirements=(owned,)) for name in "ab"), (Edge("a", "b", 10.0),))
+    plan = planned(workload, market([*OFFERS, lab]))
+    assert places(plan) == ["slurm/lab", "slurm/lab"]
+    assert (plan.best.cost_usd, plan.proof.status, plan.proof.gap) == (0.0, "optimal", 0.0)
+
+
+def test_a_cluster_that_is_too_small_is_named() -> None:
+    """With how many machines it has."""
+    lab = offer("slurm", "lab", "big", None, purchase=Purchase.OWNED, quantity=4)
+    asked = Requirement(cloud="slurm", vcpus=Range(4, exact=False), purchases=(Purchase.OWNED,))
+    assert reasons(Workload("w", (Task("t", num_nodes=8, requirements=(asked,)),)), market([*OFFERS, lab])) == (
+        "t: no offer has machines for 8 nodes (1 offer comes this far; it has only 4 of the 8 nodes)",
+    )
+
+
 @pytest.mark.parametrize(
     ("data_gb", "where"),
     [

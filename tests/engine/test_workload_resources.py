@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from catalog_data.schema import Purchase
-from engine.workload import AcceleratorRequest, Range, Requirement
+from engine.workload import DEFAULT_PURCHASES, AcceleratorRequest, Range, Requirement
 from engine.workload_errors import InvalidValueError
 from engine.workload_resources import MAX_ALTERNATIVES, expand_resources
 from engine.workload_schema import WrittenResources
@@ -38,7 +38,7 @@ def fault_of(text: str) -> tuple[tuple[str | int, ...], str]:
 def test_nothing_asked() -> None:
     """Without resources anything will do, bought on demand."""
     assert expand_resources(None) == ((Requirement(),), False)
-    assert Requirement().purchases == (Purchase.ON_DEMAND,)
+    assert Requirement().purchases == (Purchase.ON_DEMAND, Purchase.OWNED)
 
 
 def test_all_fields() -> None:
@@ -120,7 +120,7 @@ def test_default_disk_tier() -> None:
     ("text", "purchases"),
     [
         ("use_spot: true", "spot"),
-        ("use_spot: false", "on_demand"),
+        ("use_spot: false", "on_demand owned"),
         ("purchase: spot", "spot"),
         ("purchase: On-Demand", "on_demand"),
         ("purchase: [spot, on_demand, spot]", "spot on_demand"),
@@ -165,7 +165,7 @@ def test_alternatives_inherit_and_override() -> None:
     )
     first, second = requirements
     assert (first.cloud, str(first.accelerator), first.purchases) == ("aws", "A100:8", (Purchase.SPOT,))
-    assert (second.cloud, str(second.accelerator), second.purchases) == ("gcp", "H100:8", (Purchase.ON_DEMAND,))
+    assert (second.cloud, str(second.accelerator), second.purchases) == ("gcp", "H100:8", DEFAULT_PURCHASES)
     assert first.labels == {"a": "x", "b": "y"}
     assert second.labels == {"a": "x", "b": "x"}
     assert not ordered

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -30,7 +30,9 @@ def client_of(
         yield client
 
 
-def look(provider: Provider, folder: Path, *, commit: bool = True, **headers: str) -> tuple[bytes, int]:
+def look(
+    provider: Provider, folder: Path, *, commit: bool = True, headers: Mapping[str, str] | None = None
+) -> tuple[bytes, int]:
     """One look with a client of its own: the body, and how many answers were "not modified"."""
     with client_of(provider, folder) as client:
         body = client.get(URL, headers=headers)

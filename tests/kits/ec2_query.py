@@ -1,7 +1,8 @@
 """Refusals as EC2's Query API sends them, to be put in the way of recorded answers.
 
-moto, which answers for EC2 elsewhere, never refuses for want of capacity to answer or of permission. So Amazon's client
-talks to the mirror of recorded pages, whose answers are XML of the documented form, and these are its faults.
+moto's server, which answers for EC2 elsewhere, refuses no request for its rate or its permissions, and it has no real
+spot prices, no placement scores and no capacity blocks. For those Amazon's client talks to the mirror of recorded pages
+(tests/kits/provider.py), whose answers are XML of the documented form, and these are its refusals.
 """
 
 from __future__ import annotations

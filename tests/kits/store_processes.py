@@ -17,8 +17,8 @@ import polars as pl
 
 from catalog_data.atomic import writing_alone
 from catalog_data.errors import CatalogError
-from catalog_data.schema import OFFERS
 from catalog_data.publishing import publish
+from catalog_data.schema import OFFERS
 from catalog_data.store import Catalog
 from tests.kits.rows import NOON, offer, offers
 

@@ -1,0 +1,348 @@
+"""One refresh: every source is looked at side by side, judged by itself, and what is good is published as one snapshot.
+
+A source that fails keeps its last good rows and the others go on. A look that changes nothing publishes nothing: it is
+noted beside the catalog, so that its prices are known to be as fresh as the look.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+from catalog_data.atomic import alone
+from catalog_data.errors import CatalogBusyError
+from catalog_data.publishing import Claims, publish
+from catalog_data.refresh_state import SourceState, folder_of, read_state, write_state
+from catalog_data.schema import INSTANCE_TYPES, OFFERS, REGIONS, TABLES
+from catalog_data.snapshot import SnapshotInfo
+from catalog_data.store import Catalog
+from catalog_fetchers.base import Access, Source, Tables
+from catalog_fetchers.cache import Cache
+from catalog_fetchers.client import Client, Patience, Traffic
+from catalog_fetchers.errors import SourceError
+from catalog_fetchers.judging import Counts, Judged, judged, known_hardware
+
+MOST_AT_ONCE: Final = 16
+PUBLISH_PATIENCE_S: Final = 120.0
+
+
+class Outcome(StrEnum):
+    """How a look at a source ended."""
+
+    PUBLISHED = "published"
+    UNCHANGED = "unchanged"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+    HELD_BACK = "held back"
+
+
+GOOD: Final = frozenset({Outcome.PUBLISHED, Outcome.UNCHANGED})
+BAD: Final = frozenset({Outcome.FAILED, Outcome.HELD_BACK})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to look: `now` is the instant of the refresh, `mirror` see Client, `changes_accepted` see `refresh`."""
+
+    now: datetime
+    env: Mapping[str, str]
+    home: Path
+    cache: Path
+    mirror: str = ""
+    patience: Patience = field(default_factory=Patience)
+    dry_run: bool = False
+    changes_accepted: bool = False
+
+
+@dataclass
+class Look:
+    """One look at one source, as it goes on: `outcome` is None until it has ended.
+
+    `rejected` counts rows by reason; `detail` says why nothing came of it and `hint` what to do.
+    """
+
+    source: Source
+    started_s: float = 0.0
+    seconds: float = 0.0
+    traffic: Traffic = field(default_factory=Traffic)
+    outcome: Outcome | None = None
+    counts: Counts = field(default_factory=Counts)
+    rejected: Mapping[str, int] = field(default_factory=dict)
+    detail: str = ""
+    hint: str = ""
+
+    def end(self, outcome: Outcome, detail: str = "", hint: str = "") -> None:
+        """Say how it ended."""
+        self.outcome, self.detail, self.hint = outcome, detail, hint
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a refresh did: `snapshot` is the newest one, `published` whether this refresh made it."""
+
+    looks: Sequence[Look]
+    snapshot: SnapshotInfo
+    published: bool
+
+    @property
+    def failed(self) -> Sequence[Look]:
+        """The looks of which nothing came that should have."""
+        return [look for look in self.looks if look.outcome in BAD]
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What the catalog knew before."""
+
+    snapshot: SnapshotInfo
+    tables: Tables
+    said: Mapping[str, Tables]
+    complete: Mapping[str, frozenset[str]]
+
+
+@dataclass(frozen=True)
+class _Brought:
+    """What a look brought, and the client whose answers are kept if it is good."""
+
+    tables: Tables
+    client: Client
+
+
+def refresh(
+    catalog: Path, sources: Sequence[Source], settings: Settings, watch: Callable[[Look], None] = lambda _look: None
+) -> Report:
+    """Look at the sources and publish what is good of them into the catalog, which must be there.
+
+    `watch` is told when a look starts and when it ends. With `settings.changes_accepted` prices that jumped tenfold and
+    sources that lost more than a third of their rows are believed.
+
+    Raises:
+        CatalogBusyError: another refresh of this catalog is running.
+        CatalogError: the catalog cannot be read or written; nothing was changed.
+    """
+    folder = folder_of(catalog)
+    busy = CatalogBusyError("another refresh of this catalog is running", "let it end, or stop it")
+    with alone(folder / "lock", busy), _work_folder(folder) as work:
+        looks = [Look(source) for source in sources]
+        known = _known(catalog, sources)
+        brought = _look_at_all(looks, known, settings, work, watch)
+        good = _judge_all(looks, brought, known, settings)
+        snapshot = known.snapshot
+        if not settings.dry_run:
+            if _is_news(looks, good, known):
+                snapshot = _publish(catalog, looks, good, settings.now, work)
+            _remember(catalog, looks, good, brought, settings.now)
+        for look in looks:
+            if look.source.name in brought:
+                watch(look)
+    return Report(looks, snapshot, published=snapshot != known.snapshot)
+
+
+@contextmanager
+def _work_folder(folder: Path) -> Iterator[Path]:
+    """An empty folder that is gone afterwards; those that refreshes left when they were killed are gone before."""
+    for left in folder.glob("work-*"):
+        shutil.rmtree(left)
+    with tempfile.TemporaryDirectory(prefix="work-", dir=folder) as work:
+        yield Path(work)
+
+
+def _known(catalog: Path, sources: Sequence[Source]) -> _Known:
+    with Catalog.open(catalog) as opened:
+        info = opened.resolve()
+        tables = {table.name: opened.table(table, info) for table in (INSTANCE_TYPES, REGIONS, OFFERS)}
+        said = {
+            source.name: {name: opened.held(table, [source.name]) for name, table in TABLES.items()}
+            for source in sources
+        }
+        return _Known(info, tables, said, opened.complete())
+
+
+# Looking.
+
+
+def _look_at_all(
+    looks: Sequence[Look], known: _Known, settings: Settings, work: Path, watch: Callable[[Look], None]
+) -> dict[str, _Brought]:
+    """What each source brought; a look that brought nothing has ended when this returns."""
+    brought: dict[str, _Brought] = {}
+    stop = threading.Event()
+    with ThreadPoolExecutor(MOST_AT_ONCE, thread_name_prefix="look") as pool:
+        futures: dict[Future[_Brought | None], Look] = {}
+        for look in looks:
+            futures[pool.submit(_look_at, look, known, settings, work, stop, watch)] = look
+        try:
+            left = set(futures)
+            while left:
+                done, left = wait(left, return_when=FIRST_COMPLETED)
+                for future in done:
+                    _note(futures[future], future, brought, watch)
+        except BaseException:
+            stop.set()
+            raise
+    return brought
+
+
+def _note(
+    look: Look, future: Future[_Brought | None], brought: dict[str, _Brought], watch: Callable[[Look], None]
+) -> None:
+    """Take down how the fetching of a source ended. One whose fetcher is at fault does not keep the others away."""
+    look.seconds = time.monotonic() - look.started_s
+    error = future.exception()
+    if isinstance(error, SourceError):
+        look.end(Outcome.FAILED, str(error), error.hint)
+    elif isinstance(error, Exception):
+        look.end(Outcome.FAILED, f"this is a bug of the fetcher: {type(error).__name__}: {error}", "please report it")
+    elif error is not None:
+        raise error
+    elif (found := future.result()) is not None:
+        brought[look.source.name] = found
+        return
+    watch(look)
+
+
+def _look_at(
+    look: Look, known: _Known, settings: Settings, work: Path, stop: threading.Event, watch: Callable[[Look], None]
+) -> _Brought | None:
+    """Fetch and parse one source; None where its credentials are missing."""
+    source = look.source
+    look.started_s = time.monotonic()
+    if missing := source.missing(settings.env, settings.home):
+        look.end(Outcome.SKIPPED, missing)
+        return None
+    folder = work / source.name
+    folder.mkdir()
+    of_clouds = (pl.col("cloud").is_in(source.clouds)) if source.clouds else pl.lit(value=True)
+    with Client(
+        Cache(settings.cache / source.name),
+        patience=settings.patience,
+        per_second=source.per_second,
+        mirror=settings.mirror,
+        stop=stop,
+    ) as client:
+        look.traffic = client.traffic
+        watch(look)
+        access = Access(
+            client=client,
+            env=settings.env,
+            home=settings.home,
+            folder=folder,
+            instance_types=known.tables[INSTANCE_TYPES.name].filter(of_clouds),
+            regions=known.tables[REGIONS.name].filter(of_clouds),
+            offers=known.tables[OFFERS.name].filter(of_clouds),
+        )
+        pages = tuple(source.fetch(access))
+    return _Brought(source.parse(pages, settings.now), client)
+
+
+# Judging.
+
+
+def _judge_all(
+    looks: Iterable[Look], brought: Mapping[str, _Brought], known: _Known, settings: Settings
+) -> dict[str, Judged]:
+    """What may be published of each source; a look of which nothing may has ended when this returns."""
+    hardware = known_hardware(
+        known.tables[INSTANCE_TYPES.name], {name: found.tables for name, found in brought.items()}
+    )
+    good: dict[str, Judged] = {}
+    for look in looks:
+        name = look.source.name
+        if name not in brought:
+            continue
+        result = judged(
+            name,
+            brought[name].tables,
+            known.said[name],
+            hardware,
+            settings.now,
+            jumps_accepted=settings.changes_accepted,
+        )
+        look.counts, look.rejected = result.counts, result.reasons()
+        if result.lost and not settings.changes_accepted:
+            what = ", ".join(f"{before:,} {table} are now {after:,}" for table, (before, after) in result.lost.items())
+            look.end(Outcome.HELD_BACK, what, "if that is so: --accept-changes")
+            continue
+        unchanged = not (look.counts.new or look.counts.changed or look.counts.gone)
+        look.end(Outcome.UNCHANGED if unchanged else Outcome.PUBLISHED)
+        good[name] = result
+    return good
+
+
+# Publishing.
+
+
+def _is_news(looks: Iterable[Look], good: Mapping[str, Judged], known: _Known) -> bool:
+    """Whether any source says other things than before, or is complete for something else now."""
+    return any(
+        look.outcome is Outcome.PUBLISHED
+        or known.complete.get(look.source.name, frozenset()) != frozenset(look.source.complete_for)
+        for look in looks
+        if look.source.name in good
+    )
+
+
+def _publish(
+    catalog: Path, looks: Sequence[Look], good: Mapping[str, Judged], now: datetime, work: Path
+) -> SnapshotInfo:
+    """Publish what is good of all sources as one snapshot."""
+    batch: dict[str, Path] = {}
+    for name in TABLES:
+        frames = [found.kept[name] for found in good.values() if name in found.kept]
+        if frames:
+            batch[name] = work / f"{name}.parquet"
+            pl.concat(frames).write_parquet(batch[name], compression="uncompressed", statistics=False)
+    claims = {
+        look.source.name: Claims(look.source.complete_for, look.source.current)
+        for look in looks
+        if look.source.name in good
+    }
+    return publish(
+        catalog,
+        batch,
+        published_at=now,
+        note=f"refresh: {', '.join(sorted(good))}",
+        looks=claims,
+        wait_s=PUBLISH_PATIENCE_S,
+    )
+
+
+def _remember(
+    catalog: Path,
+    looks: Sequence[Look],
+    good: Mapping[str, Judged],
+    brought: Mapping[str, _Brought],
+    now: datetime,
+) -> None:
+    """Keep the answers of good looks for the next time, the rejected rows for people, and when each look was."""
+    folder = folder_of(catalog) / "rejected"
+    folder.mkdir(exist_ok=True)
+    for name, found in good.items():
+        brought[name].client.commit()
+        file = folder / f"{name}.parquet"
+        if found.rejected.is_empty():
+            file.unlink(missing_ok=True)
+        else:
+            found.rejected.write_parquet(file)
+    before = read_state(catalog)
+    states = dict(before.sources)
+    for look in looks:
+        earlier = states.get(look.source.name)
+        confirmed_at = (
+            now if look.outcome in GOOD and look.source.current else earlier.confirmed_at if earlier else None
+        )
+        states[look.source.name] = SourceState(now, str(look.outcome), look.detail, confirmed_at)
+    succeeded = not any(look.outcome in BAD for look in looks) and any(look.source.current for look in looks)
+    write_state(catalog, replace(before, succeeded_at=now if succeeded else before.succeeded_at, sources=states))
