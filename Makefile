@@ -44,6 +44,7 @@ plan: $(PROJECT_READY) ## print the plan for examples/finetune.yaml
 	@$(BIN)/skybroker plan examples/finetune.yaml
 
 test: lint ## run everything that CI runs
+	@tests/debian-packages
 	$(BIN)/python -m pytest --cov
 
 lint: $(PROJECT_READY) $(TEST_READY) ## check style, types and import contracts

@@ -13,6 +13,7 @@ from cli.commands import (
     catalog_prune,
     catalog_refresh,
     catalog_rejected,
+    catalog_schedule,
     catalog_sources,
 )
 
@@ -26,5 +27,6 @@ app.command("rejected")(catalog_rejected.rejected)
 app.command("offers")(catalog_offers.offers)
 app.command("history")(catalog_history.history)
 app.command("diff")(catalog_diff.diff)
+app.command("schedule")(catalog_schedule.schedule)
 app.command("prune")(catalog_prune.prune)
 app.command("doctor")(catalog_doctor.doctor)
