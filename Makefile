@@ -60,7 +60,7 @@ format: $(TEST_READY) ## mend style where a tool can
 seed: $(SEED_READY) ## build the embedded catalog, catalog_data/seed
 	.venv-seed/bin/python -m catalog_fetchers.seed
 
-docs: $(PROJECT_READY) ## write docs/cli.md and docs/catalog.md from the program
+docs: $(PROJECT_READY) ## write what of docs/ is made from the program
 	$(BIN)/python docs/make_reference.py
 
 bench: $(PROJECT_READY) ## measure against the peers, as ratios

@@ -5,9 +5,16 @@ from __future__ import annotations
 import os
 import statistics
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
+
+_PEAK_OF: Final = (
+    "import resource, subprocess, sys; subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, check=True);"
+    " print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+)
 
 
 @dataclass(frozen=True)
@@ -62,6 +69,19 @@ def process(command: Sequence[str | os.PathLike[str]], environment: Mapping[str,
     if child.returncode:
         raise subprocess.CalledProcessError(child.returncode, [str(part) for part in command])
     return Sample(usage.ru_utime + usage.ru_stime, time.perf_counter() - start)
+
+
+def peak_mb(command: Sequence[str]) -> float:
+    """Peak of resident memory of a whole process, 10^6 bytes.
+
+    The kernel counts what a process was before it became the command: a small one starts it, not this one, which may
+    hold a market in memory.
+
+    Raises:
+        subprocess.CalledProcessError: it did not end with 0.
+    """
+    answer = subprocess.run([sys.executable, "-c", _PEAK_OF, *command], stdout=subprocess.PIPE, check=True)
+    return int(answer.stdout) * 1024 / 10**6  # KiB
 
 
 def function(work: Callable[[], object]) -> Sample:

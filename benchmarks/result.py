@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from benchmarks.measure import Contest, cpu, wall
 
 
+class SkippedError(Exception):
+    """The measure cannot be taken here; the text says why."""
+
+
 @dataclass(frozen=True)
 class Result:
     """`limit` is the highest ratio (ours / peer, CPU time) that is to be reached."""

@@ -19,12 +19,16 @@ VERSION: Final = 1
 
 @dataclass(frozen=True)
 class SourceState:
-    """The last look at one source: `outcome` in a word, `confirmed_at` when its rows were last seen to hold."""
+    """The last look at one source.
+
+    `outcome` in a word, at so many `looks` in a row; `confirmed_at` is when its rows were last seen to hold.
+    """
 
     looked_at: datetime
     outcome: str
     detail: str = ""
     confirmed_at: datetime | None = None
+    looks: int = 1
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,7 @@ def write_state(catalog: Path, state: RefreshState) -> None:
                 "outcome": source.outcome,
                 "detail": source.detail,
                 "confirmed_at": _text(source.confirmed_at),
+                "looks": source.looks,
             }
             for name, source in sorted(state.sources.items())
         },
@@ -85,7 +90,9 @@ def _source(said: Mapping[str, Any]) -> SourceState:
     looked_at = _instant(said["looked_at"])
     if looked_at is None:
         raise ValueError("a look has a time")
-    return SourceState(looked_at, str(said["outcome"]), str(said["detail"]), _instant(said["confirmed_at"]))
+    return SourceState(
+        looked_at, str(said["outcome"]), str(said["detail"]), _instant(said["confirmed_at"]), int(said["looks"])
+    )
 
 
 def _instant(text: str | None) -> datetime | None:

@@ -168,6 +168,12 @@ OFFERS: Final = Table(
         Column("price_usd_h", Kind.NUMBER, "price of one machine; null where unknown", "USD/h", above=0, high=40_000),
         Column("available", Kind.BOOLEAN, "seen to be offered there; null where unknown"),
         Column("quantity", Kind.INTEGER, "how many there are; null where no limit is known", "machines", above=0),
+        Column(
+            "unconfirmed",
+            Kind.BOOLEAN,
+            "true where the last look at the source failed to confirm the row: it said nothing sound in its place, so"
+            " that what it said before stands",
+        ),
         *PROVENANCE,
     ),
 )

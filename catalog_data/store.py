@@ -10,7 +10,7 @@ the latter.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -28,7 +28,7 @@ from catalog_data.errors import (
     unreadable,
 )
 from catalog_data.refresh_state import read_state
-from catalog_data.schema import EGRESS, OBSERVATIONS, OFFERS, REGIONS, SPOT_RISK, TABLES, THROUGHPUT, Confidence, Table
+from catalog_data.schema import EGRESS, OBSERVATIONS, OFFERS, REGIONS, SPOT_RISK, TABLES, THROUGHPUT, Table
 from catalog_data.snapshot import HARDWARE, Snapshot, SnapshotInfo, SourceAge
 
 FORMAT: Final = 2
@@ -113,25 +113,27 @@ class Catalog:
             )
         return before[-1]
 
-    def sources(self, info: SnapshotInfo) -> tuple[SourceAge, ...]:
-        """What each source had brought by then and when it was last seen to hold, by name."""
+    def sources(self, info: SnapshotInfo, at: datetime | None = None) -> tuple[SourceAge, ...]:
+        """What each source said by then and when it was last seen to hold (at `at`, where that is given), by name."""
         rows = self._rows(
-            "SELECT source, source_version, greatest(observed_at, confirmed_at), rows FROM sources"
-            f" WHERE seq = {info.seq} ORDER BY source"
+            f"SELECT source, source_version, observed_at, rows FROM sources WHERE seq = {info.seq} ORDER BY source"
         )
-        later = self._confirmations(info)
-        ages = [SourceAge(name, version, at.replace(tzinfo=UTC), count) for name, version, at, count in rows]
+        confirmed = self._confirmed(info, at)
+        ages = [SourceAge(name, version, seen.replace(tzinfo=UTC), count) for name, version, seen, count in rows]
         return tuple(
-            replace(age, observed_at=max(age.observed_at, later.get(age.source, age.observed_at))) for age in ages
+            replace(age, observed_at=max(age.observed_at, confirmed.get(age.source, age.observed_at))) for age in ages
         )
 
-    def offers(self, info: SnapshotInfo, where: OfferFilter = OfferFilter()) -> pl.DataFrame:
+    def offers(
+        self, info: SnapshotInfo, where: OfferFilter = OfferFilter(), at: datetime | None = None
+    ) -> pl.DataFrame:
         """Offers with the hardware of their types (schema: snapshot.OFFER_ROWS), in no particular order.
 
-        `observed_at` is the last look at which the source still said so. An offer whose instance type has no hardware
-        row keeps nulls in its place. Sorting here would cost more than the query; whoever ranks sorts anyway.
+        `observed_at` is the last look (by `at`, where that is given) at which the source still said so. An offer whose
+        instance type has no hardware row keeps nulls in its place. Sorting here would cost more than the query; whoever
+        ranks sorts anyway.
         """
-        seen = self._last_seen(info)
+        seen = _last_seen(self._confirmed(info, at), "o.unconfirmed")
         columns = ", ".join(
             [
                 *(f"{seen} AS {name}" if name == "observed_at" else f"o.{name}" for name in OFFERS.column_names),
@@ -142,6 +144,16 @@ class Catalog:
             f"SELECT {columns} FROM offers o LEFT JOIN instance_types t"
             f" ON o.cloud = t.cloud AND o.instance_type = t.instance_type AND {current('t', info)}"
             f" WHERE {current('o', info)}{_offer_limits(where)}"
+        )
+
+    def observations(self, info: SnapshotInfo, at: datetime | None = None) -> pl.DataFrame:
+        """OBSERVATIONS, which a look that confirms them renews: they expire as long after it as after the first."""
+        seen = _last_seen(self._confirmed(info, at))
+        times = f"{seen} AS observed_at, o.expires_at + ({seen} - o.observed_at) AS expires_at"
+        return self._frame(
+            f"SELECT {names(OBSERVATIONS.column_names)} FROM"
+            f" (SELECT o.* EXCLUDE (observed_at, expires_at), {times} FROM observations o WHERE {current('o', info)})"
+            f" ORDER BY {names(OBSERVATIONS.key)}"
         )
 
     def held(self, table: Table, sources: Sequence[str]) -> pl.DataFrame:
@@ -176,15 +188,16 @@ class Catalog:
     ) -> Snapshot:
         """The frames that one question needs; without `network` or `spot_risk` those stay empty."""
         info = self.resolve(at)
+        until = at if isinstance(at, datetime) else None
         return Snapshot.of(
             info,
-            self.offers(info, where),
-            sources=self.sources(info),
+            self.offers(info, where, until),
+            sources=self.sources(info, until),
             regions=self.table(REGIONS, info),
             egress=self.table(EGRESS, info) if network else None,
             throughput=self.table(THROUGHPUT, info) if network else None,
             spot_risk=self.table(SPOT_RISK, info) if spot_risk else None,
-            observations=self.table(OBSERVATIONS, info),
+            observations=self.observations(info, until),
         )
 
     def history(self, where: OfferFilter, zone: str | None = None) -> pl.DataFrame:
@@ -217,10 +230,9 @@ class Catalog:
             f" OR a.available IS DISTINCT FROM b.available ORDER BY {names(OFFERS.key)}"
         )
 
-    def complete(self) -> dict[str, frozenset[str]]:
-        """For which purchases each source is complete; sources that are for none are not listed."""
-        rows = self._rows("SELECT source, purchase FROM complete")
-        return {source: frozenset(has for name, has in rows if name == source) for source, _ in rows}
+    def complete(self) -> frozenset[tuple[str, str, bool]]:
+        """What each source is complete for: source, purchase, and whether everywhere in its clouds."""
+        return frozenset(self._rows("SELECT source, purchase, everywhere FROM complete"))
 
     def sizes(self) -> dict[str, tuple[int, int]]:
         """How many rows of each table hold now, and how many versions of rows are kept in all."""
@@ -237,27 +249,20 @@ class Catalog:
         for name in ("snapshots", "sources", "complete", *TABLES, *(f"held_{name}" for name in TABLES)):
             self._rows(f"SELECT max(hash(t)) FROM {name} t")
 
-    def _confirmations(self, info: SnapshotInfo) -> dict[str, datetime]:
-        """When refreshes saw that the newest snapshot still holds; nothing for an earlier one."""
-        newest = self._rows(f"SELECT 1 FROM snapshots WHERE seq > {info.seq} LIMIT 1") == []
-        looks = read_state(self.path).sources if newest else {}
-        return {name: look.confirmed_at for name, look in looks.items() if look.confirmed_at is not None}
+    def _confirmed(self, info: SnapshotInfo, at: datetime | None) -> dict[str, datetime]:
+        """When each source was last seen to hold: when it was published and, for the newest snapshot, at later looks.
 
-    def _last_seen(self, info: SnapshotInfo) -> str:
-        """As SQL, when the source of an offer `o` last said so: a look confirms all rows but those in doubt."""
+        A look after `at` is not known then.
+        """
         confirmed = self._rows(
             f"SELECT source, confirmed_at FROM sources WHERE seq = {info.seq} AND confirmed_at IS NOT NULL"
         )
-        at = {name: moment.replace(tzinfo=UTC) for name, moment in confirmed}
-        later = self._confirmations(info)
-        at = {name: max(moment, later.get(name, moment)) for name, moment in at.items()}
-        if not at:
-            return "o.observed_at"
-        cases = " ".join(f"WHEN {literal(name)} THEN {instant(moment)}" for name, moment in sorted(at.items()))
-        return (
-            f"CASE WHEN o.confidence = {literal(Confidence.LOW)} THEN o.observed_at"
-            f" ELSE greatest(o.observed_at, CASE o.source {cases} END) END"
-        )
+        known = {name: moment.replace(tzinfo=UTC) for name, moment in confirmed}
+        if not self._rows(f"SELECT 1 FROM snapshots WHERE seq > {info.seq} LIMIT 1"):
+            for name, look in read_state(self.path).sources.items():
+                if look.confirmed_at is not None and (at is None or look.confirmed_at <= at):
+                    known[name] = max(look.confirmed_at, known.get(name, look.confirmed_at))
+        return known
 
     def _rows(self, query: str) -> list[tuple[Any, ...]]:
         with reading(self.path):
@@ -266,6 +271,15 @@ class Catalog:
     def _frame(self, query: str) -> pl.DataFrame:
         with reading(self.path):
             return frame_of(self._connection, query)
+
+
+def _last_seen(confirmed: Mapping[str, datetime], unconfirmed: str = "false") -> str:
+    """As SQL, when the source of a row `o` last said so: a look confirms all rows but those that are `unconfirmed`."""
+    if not confirmed:
+        return "o.observed_at"
+    cases = " ".join(f"WHEN {literal(name)} THEN {instant(moment)}" for name, moment in sorted(confirmed.items()))
+    look = f"CASE WHEN {unconfirmed} THEN NULL ELSE CASE o.source {cases} END END"
+    return f"greatest(o.observed_at, {look})"
 
 
 def current(alias: str, info: SnapshotInfo) -> str:

@@ -119,5 +119,6 @@ SOURCE: Final = Source(
     missing=azure_auth.missing,
     fetch=fetch,
     parse=parse,
+    asks_catalog=True,
     per_second=2,
 )

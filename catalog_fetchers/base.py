@@ -35,9 +35,9 @@ Tables: TypeAlias = Mapping[str, pl.DataFrame]
 class Access:
     """What a source may use while it fetches.
 
-    `env` and `home` are where credentials are found. `instance_types` (INSTANCE_TYPES), `regions` (REGIONS) and
-    `offers` (OFFERS) are what the catalog knows of the source's clouds, for sources that answer only about what they
-    are asked for. `folder` is empty, for what is too large for memory, and gone afterwards.
+    `env` and `home` are where credentials are found. `instance_types` (INSTANCE_TYPES) and `offers` (OFFERS) are what
+    the catalog knows of the source's clouds, for sources that answer only about what they are asked for; `regions`
+    (REGIONS) are those of all clouds. `folder` is empty, for what is too large for memory, and gone afterwards.
     """
 
     client: Client
@@ -62,7 +62,9 @@ class Source:
     missing: what of them is not there (one line that says where to put it), or an empty text.
     complete_for: purchases of which it lists everything that is sold, in each (cloud, region) of which it has a row
         with that purchase. Rows of lesser sources that it does not confirm there are no longer offered.
+    complete_everywhere: it is so for all regions of its clouds, also those of which it has no row.
     current: what it says holds now; a source of figures from the past keeps the dates of its rows.
+    asks_catalog: it is looked at after the others, since it asks about what the catalog knows (`Access`).
     per_second: the most requests a second that the provider accepts.
     asked_for: it is fetched only when it is named, since it costs the user something.
     """
@@ -76,7 +78,9 @@ class Source:
     needs: str = ""
     missing: Callable[[Mapping[str, str], Path], str] = lambda _env, _home: ""
     complete_for: tuple[Purchase, ...] = ()
+    complete_everywhere: bool = False
     current: bool = True
+    asks_catalog: bool = False
     per_second: float = 5.0
     asked_for: bool = False
 

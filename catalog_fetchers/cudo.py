@@ -187,5 +187,6 @@ SOURCE: Final = Source(
     fetch=fetch,
     parse=parse,
     complete_for=(Purchase.ON_DEMAND,),
+    complete_everywhere=True,
     per_second=1,
 )

@@ -219,5 +219,6 @@ SOURCE: Final = Source(
     missing=_missing,
     fetch=fetch,
     parse=parse,
+    asks_catalog=True,
     per_second=4,
 )

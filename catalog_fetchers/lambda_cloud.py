@@ -59,7 +59,7 @@ def fetch(access: Access) -> Iterator[Page]:
     """The one answer, and the regions that the catalog knows."""
     key = _key(access.env, access.home)
     yield Page("instance_types", access.client.get(URL, headers={"Authorization": f"Bearer {key}"}))
-    known = sorted(set(access.regions["region"]) | set(access.offers["region"]))
+    known = sorted(set(access.regions.filter(cloud=CLOUD)["region"]) | set(access.offers["region"]))
     yield Page("known_regions", json.dumps(known).encode())
 
 
@@ -151,6 +151,8 @@ SOURCE: Final = Source(
     missing=_missing,
     fetch=fetch,
     parse=parse,
+    asks_catalog=True,
     complete_for=(Purchase.ON_DEMAND,),
+    complete_everywhere=True,
     per_second=1,
 )

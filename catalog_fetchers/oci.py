@@ -129,7 +129,7 @@ def fetch(access: Access) -> Iterator[Page]:
     """The shapes, the prices of their parts, and the regions that the catalog knows."""
     for resource in ("shapes", "products"):
         yield Page(resource, access.client.get(URL.format(resource)))
-    known = sorted(set(access.regions["region"]) | set(access.offers["region"]))
+    known = sorted(set(access.regions.filter(cloud=CLOUD)["region"]) | set(access.offers["region"]))
     yield Page("known_regions", json.dumps(known).encode())
 
 
@@ -279,5 +279,6 @@ SOURCE: Final = Source(
     page="https://www.oracle.com/cloud/costestimator.html",
     fetch=fetch,
     parse=parse,
+    asks_catalog=True,
     per_second=1,
 )

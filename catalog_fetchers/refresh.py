@@ -24,7 +24,7 @@ import polars as pl
 from catalog_data.atomic import alone
 from catalog_data.errors import CatalogBusyError
 from catalog_data.publishing import Claims, publish
-from catalog_data.refresh_state import SourceState, folder_of, read_state, write_state
+from catalog_data.refresh_state import RefreshState, SourceState, folder_of, read_state, write_state
 from catalog_data.schema import INSTANCE_TYPES, OFFERS, REGIONS, TABLES
 from catalog_data.snapshot import SnapshotInfo
 from catalog_data.store import Catalog
@@ -32,10 +32,11 @@ from catalog_fetchers.base import Access, Source, Tables
 from catalog_fetchers.cache import Cache
 from catalog_fetchers.client import Client, Patience, Traffic
 from catalog_fetchers.errors import SourceError
-from catalog_fetchers.judging import Counts, Judged, judged, known_hardware
+from catalog_fetchers.judging import APART, LOOKS_TO_BELIEVE, REJECTED, Before, Counts, Judged, judged, known_hardware
 
 MOST_AT_ONCE: Final = 16
 PUBLISH_PATIENCE_S: Final = 120.0
+LISTEN_S: Final = 0.2
 
 
 class Outcome(StrEnum):
@@ -103,16 +104,6 @@ class Report:
 
 
 @dataclass(frozen=True)
-class _Known:
-    """What the catalog knew before."""
-
-    snapshot: SnapshotInfo
-    tables: Tables
-    said: Mapping[str, Tables]
-    complete: Mapping[str, frozenset[str]]
-
-
-@dataclass(frozen=True)
 class _Brought:
     """What a look brought, and the client whose answers are kept if it is good."""
 
@@ -120,13 +111,34 @@ class _Brought:
     client: Client
 
 
+@dataclass(frozen=True)
+class _Known:
+    """What the catalog knew before."""
+
+    snapshot: SnapshotInfo
+    tables: Tables
+    said: Mapping[str, Before]
+    complete: frozenset[tuple[str, str, bool]]
+    state: RefreshState
+
+    def with_brought(self, brought: Mapping[str, _Brought]) -> _Known:
+        """With what others have brought meanwhile, unchecked: enough to know what to ask about."""
+        tables = {
+            name: pl.concat(
+                [table, *(found.tables[name] for found in brought.values() if name in found.tables)]
+            ).unique(TABLES[name].key, keep="last", maintain_order=True)
+            for name, table in self.tables.items()
+        }
+        return replace(self, tables=tables)
+
+
 def refresh(
     catalog: Path, sources: Sequence[Source], settings: Settings, watch: Callable[[Look], None] = lambda _look: None
 ) -> Report:
     """Look at the sources and publish what is good of them into the catalog, which must be there.
 
-    `watch` is told when a look starts and when it ends. With `settings.changes_accepted` prices that jumped tenfold and
-    sources that lost more than a third of their rows are believed.
+    `watch` is told when a look starts and when it ends. With `settings.changes_accepted` prices that jumped tenfold,
+    regions that are gone and sources that lost more than a third of their rows are believed at once.
 
     Raises:
         CatalogBusyError: another refresh of this catalog is running.
@@ -137,13 +149,16 @@ def refresh(
     with alone(folder / "lock", busy), _work_folder(folder) as work:
         looks = [Look(source) for source in sources]
         known = _known(catalog, sources)
-        brought = _look_at_all(looks, known, settings, work, watch)
+        brought: dict[str, _Brought] = {}
+        for asking in (False, True):
+            turn = [look for look in looks if look.source.asks_catalog == asking]
+            brought |= _look_at_all(turn, known.with_brought(brought), settings, work, watch)
         good = _judge_all(looks, brought, known, settings)
         snapshot = known.snapshot
         if not settings.dry_run:
             if _is_news(looks, good, known):
                 snapshot = _publish(catalog, looks, good, settings.now, work)
-            _remember(catalog, looks, good, brought, settings.now)
+            _remember(catalog, looks, good, brought, known.state, settings.now)
         for look in looks:
             if look.source.name in brought:
                 watch(look)
@@ -155,7 +170,7 @@ def _work_folder(folder: Path) -> Iterator[Path]:
     """An empty folder that is gone afterwards; those that refreshes left when they were killed are gone before."""
     for left in folder.glob("work-*"):
         shutil.rmtree(left)
-    with tempfile.TemporaryDirectory(prefix="work-", dir=folder) as work:
+    with tempfile.TemporaryDirectory(prefix="work-", dir=folder, ignore_cleanup_errors=True) as work:
         yield Path(work)
 
 
@@ -164,10 +179,22 @@ def _known(catalog: Path, sources: Sequence[Source]) -> _Known:
         info = opened.resolve()
         tables = {table.name: opened.table(table, info) for table in (INSTANCE_TYPES, REGIONS, OFFERS)}
         said = {
-            source.name: {name: opened.held(table, [source.name]) for name, table in TABLES.items()}
+            source.name: Before(
+                {name: opened.held(table, [source.name]) for name, table in TABLES.items()},
+                _rejected_before(catalog, source),
+            )
             for source in sources
         }
-        return _Known(info, tables, said, opened.complete())
+        return _Known(info, tables, said, opened.complete(), read_state(catalog))
+
+
+def _rejected_before(catalog: Path, source: Source) -> pl.DataFrame:
+    """What was rejected at the look before; nothing where that cannot be read, which costs some patience."""
+    try:
+        rejected = pl.read_parquet(folder_of(catalog) / "rejected" / f"{source.name}.parquet")
+    except (OSError, pl.exceptions.PolarsError):
+        return pl.DataFrame(schema=REJECTED)
+    return rejected if rejected.schema == REJECTED else pl.DataFrame(schema=REJECTED)
 
 
 # Looking.
@@ -179,19 +206,20 @@ def _look_at_all(
     """What each source brought; a look that brought nothing has ended when this returns."""
     brought: dict[str, _Brought] = {}
     stop = threading.Event()
-    with ThreadPoolExecutor(MOST_AT_ONCE, thread_name_prefix="look") as pool:
-        futures: dict[Future[_Brought | None], Look] = {}
-        for look in looks:
-            futures[pool.submit(_look_at, look, known, settings, work, stop, watch)] = look
-        try:
-            left = set(futures)
-            while left:
-                done, left = wait(left, return_when=FIRST_COMPLETED)
-                for future in done:
-                    _note(futures[future], future, brought, watch)
-        except BaseException:
-            stop.set()
-            raise
+    pool = ThreadPoolExecutor(MOST_AT_ONCE, thread_name_prefix="look")
+    futures = {pool.submit(_look_at, look, known, settings, work, stop, watch): look for look in looks}
+    left = set(futures)
+    try:
+        while left:
+            # A wait without end would not hear of Ctrl-C.
+            done, left = wait(left, timeout=LISTEN_S, return_when=FIRST_COMPLETED)
+            for future in done:
+                _note(futures[future], future, brought, watch)
+    except BaseException:
+        stop.set()
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    pool.shutdown()
     return brought
 
 
@@ -203,6 +231,8 @@ def _note(
     error = future.exception()
     if isinstance(error, SourceError):
         look.end(Outcome.FAILED, str(error), error.hint)
+    elif isinstance(error, OSError):
+        look.end(Outcome.FAILED, f"{error.filename or 'a file'}: {error.strerror or error}")
     elif isinstance(error, Exception):
         look.end(Outcome.FAILED, f"this is a bug of the fetcher: {type(error).__name__}: {error}", "please report it")
     elif error is not None:
@@ -240,7 +270,7 @@ def _look_at(
             home=settings.home,
             folder=folder,
             instance_types=known.tables[INSTANCE_TYPES.name].filter(of_clouds),
-            regions=known.tables[REGIONS.name].filter(of_clouds),
+            regions=known.tables[REGIONS.name],  # prices of traffic name those of other clouds
             offers=known.tables[OFFERS.name].filter(of_clouds),
         )
         pages = tuple(source.fetch(access))
@@ -263,15 +293,15 @@ def _judge_all(
         if name not in brought:
             continue
         result = judged(
-            name,
+            look.source,
             brought[name].tables,
             known.said[name],
             hardware,
             settings.now,
-            jumps_accepted=settings.changes_accepted,
+            changes_accepted=settings.changes_accepted,
         )
         look.counts, look.rejected = result.counts, result.reasons()
-        if result.lost and not settings.changes_accepted:
+        if result.lost and _looks_in_a_row(look, known.state, settings.now) < LOOKS_TO_BELIEVE:
             what = ", ".join(f"{before:,} {table} are now {after:,}" for table, (before, after) in result.lost.items())
             look.end(Outcome.HELD_BACK, what, "if that is so: --accept-changes")
             continue
@@ -281,17 +311,25 @@ def _judge_all(
     return good
 
 
+def _looks_in_a_row(look: Look, state: RefreshState, now: datetime) -> int:
+    """At how many looks in a row, this one among them, the source was to be held back."""
+    before = state.sources.get(look.source.name)
+    if before is None or before.outcome != Outcome.HELD_BACK:
+        return 1
+    return before.looks + (now - before.looked_at >= APART)
+
+
 # Publishing.
 
 
 def _is_news(looks: Iterable[Look], good: Mapping[str, Judged], known: _Known) -> bool:
     """Whether any source says other things than before, or is complete for something else now."""
-    return any(
-        look.outcome is Outcome.PUBLISHED
-        or known.complete.get(look.source.name, frozenset()) != frozenset(look.source.complete_for)
-        for look in looks
-        if look.source.name in good
-    )
+    judged_sources = [look.source for look in looks if look.source.name in good]
+    claimed = {
+        (source.name, str(one), source.complete_everywhere) for source in judged_sources for one in source.complete_for
+    }
+    before = {claim for claim in known.complete if claim[0] in good}
+    return claimed != before or any(look.outcome is Outcome.PUBLISHED for look in looks)
 
 
 def _publish(
@@ -305,7 +343,11 @@ def _publish(
             batch[name] = work / f"{name}.parquet"
             pl.concat(frames).write_parquet(batch[name], compression="uncompressed", statistics=False)
     claims = {
-        look.source.name: Claims(look.source.complete_for, look.source.current)
+        look.source.name: Claims(
+            look.source.complete_for,
+            look.source.complete_everywhere,
+            _confirmed_at(look.source, good[look.source.name], now),
+        )
         for look in looks
         if look.source.name in good
     }
@@ -319,30 +361,53 @@ def _publish(
     )
 
 
+def _confirmed_at(source: Source, found: Judged, now: datetime) -> datetime | None:
+    """When all that the source says was seen to hold: now, or the date of figures from the past."""
+    if source.current:
+        return now
+    oldest = [frame.select(pl.col("observed_at").min()).item() for frame in found.kept.values() if frame.height]
+    return min(oldest, default=None)
+
+
 def _remember(
     catalog: Path,
     looks: Sequence[Look],
     good: Mapping[str, Judged],
     brought: Mapping[str, _Brought],
+    before: RefreshState,
     now: datetime,
 ) -> None:
     """Keep the answers of good looks for the next time, the rejected rows for people, and when each look was."""
     folder = folder_of(catalog) / "rejected"
     folder.mkdir(exist_ok=True)
-    for name, found in good.items():
-        brought[name].client.commit()
-        file = folder / f"{name}.parquet"
-        if found.rejected.is_empty():
-            file.unlink(missing_ok=True)
-        else:
-            found.rejected.write_parquet(file)
-    before = read_state(catalog)
+    for look in looks:
+        name = look.source.name
+        if name in good:
+            try:
+                brought[name].client.commit()
+            except OSError as error:
+                look.detail = f"what was downloaded could not be kept: {error.strerror}"
+            _keep_rejected(folder / f"{name}.parquet", good[name].rejected)
     states = dict(before.sources)
     for look in looks:
-        earlier = states.get(look.source.name)
-        confirmed_at = (
-            now if look.outcome in GOOD and look.source.current else earlier.confirmed_at if earlier else None
+        name = look.source.name
+        earlier = states.get(name)
+        confirmed_at = _confirmed_at(look.source, good[name], now) if name in good else None
+        states[name] = SourceState(
+            looked_at=now,
+            outcome=str(look.outcome),
+            detail=look.detail,
+            confirmed_at=confirmed_at or (earlier.confirmed_at if earlier else None),
+            looks=_looks_in_a_row(look, before, now) if look.outcome is Outcome.HELD_BACK else 1,
         )
-        states[look.source.name] = SourceState(now, str(look.outcome), look.detail, confirmed_at)
-    succeeded = not any(look.outcome in BAD for look in looks) and any(look.source.current for look in looks)
-    write_state(catalog, replace(before, succeeded_at=now if succeeded else before.succeeded_at, sources=states))
+    succeeded = any(look.outcome in GOOD and look.source.current for look in looks) and not any(
+        look.outcome in BAD for look in looks
+    )
+    write_state(catalog, RefreshState(now if succeeded else before.succeeded_at, states))
+
+
+def _keep_rejected(file: Path, rejected: pl.DataFrame) -> None:
+    if rejected.is_empty():
+        file.unlink(missing_ok=True)
+    else:
+        rejected.write_parquet(file)

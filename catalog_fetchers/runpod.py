@@ -370,5 +370,6 @@ SOURCE: Final = Source(
     page="https://graphql-spec.runpod.io/",
     fetch=fetch,
     parse=parse,
+    asks_catalog=True,
     per_second=2,
 )

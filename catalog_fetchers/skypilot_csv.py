@@ -281,5 +281,4 @@ SOURCE: Final = Source(
     page="https://github.com/skypilot-org/skypilot-catalog",
     fetch=fetch,
     parse=parse,
-    per_second=2,
 )

@@ -205,6 +205,8 @@ SOURCE: Final = Source(
     missing=needs_variables(*KEYS),
     fetch=fetch,
     parse=parse,
+    asks_catalog=True,
     complete_for=(Purchase.ON_DEMAND, Purchase.SPOT),
+    complete_everywhere=True,
     per_second=2,
 )

@@ -288,5 +288,6 @@ SOURCE: Final = Source(
     fetch=fetch,
     parse=parse,
     complete_for=(Purchase.ON_DEMAND, Purchase.SPOT),
+    complete_everywhere=True,
     per_second=10,
 )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import polars as pl
@@ -14,11 +16,14 @@ from catalog_data.snapshot import SnapshotInfo
 from catalog_data.store import OfferFilter
 from cli.errors import CommandError
 from cli.exit_codes import ExitCode
-from cli.plan_view import money
-from cli.printer import Column, print_lines, print_table
+from cli.plan_view import money, price_text
+from cli.plot import ASCII, BLOCKS, Series, Step, plot
+from cli.printer import Column, print_lines, print_table, terminal_width
 from cli.wiring import opened_catalog, parsed_instant
 
 OFFER_PARTS_AT_MOST: Final = 5
+PLOT_WIDTH: Final = 72
+"""Of a plot that is not for a terminal."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +106,7 @@ def offer_history(parts: Sequence[str]) -> Rows:
 
 
 def print_offer_history(prices: Rows) -> None:
-    """A line for each price and the time that it held."""
+    """A line for each price and the time that it held, and below how those went that changed."""
     print_table(
         (
             Column("REGION"),
@@ -117,7 +122,7 @@ def print_offer_history(prices: Rows) -> None:
                 row["region"],
                 row["zone"] or "-",
                 row["purchase"],
-                "?" if row["price_usd_h"] is None else money(row["price_usd_h"]),
+                price_text(row["purchase"], row["price_usd_h"]),
                 f"{row['known_from']:%Y-%m-%d}",
                 f"{row['known_until']:%Y-%m-%d}" if row["known_until"] else "now",
                 row["source"],
@@ -125,6 +130,22 @@ def print_offer_history(prices: Rows) -> None:
             for row in prices.frame.iter_rows(named=True)
         ],
     )
+    _print_plot(prices.frame)
+
+
+def _print_plot(prices: pl.DataFrame) -> None:
+    """How the prices that changed went, below their table."""
+    now = datetime.now(UTC)
+    of_place: dict[str, list[Step]] = {}
+    for row in prices.filter(pl.col("price_usd_h").is_not_null()).iter_rows(named=True):
+        name = "/".join(part for part in (row["region"], row["zone"]) if part)
+        until = row["known_until"] or max(now, row["known_from"])
+        of_place.setdefault(f"{name} {row['purchase']}", []).append(Step(row["known_from"], until, row["price_usd_h"]))
+    series = [Series(name, steps) for name, steps in of_place.items()]
+    utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    lines = plot(series, "$/h", width=terminal_width() or PLOT_WIDTH, glyphs=BLOCKS if utf8 else ASCII)
+    if lines:
+        print_lines("", *lines)
 
 
 def changes(old: str, new: str) -> Rows:

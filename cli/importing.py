@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from typing import Any, Final
 
 import polars as pl
 
+from catalog_data.schema import Confidence
 from catalog_fetchers import network_grids, skypilot_csv
 from catalog_fetchers.base import Access, Page, Pages, Source, Tables
 from catalog_fetchers.refresh import Report
@@ -21,8 +23,6 @@ from cli.refreshing import refreshed
 from cli.wiring import parsed_instant
 
 TIMEOUT_S: Final = 600.0
-CATALOG: Final = "skypilot_import"
-GRID: Final = "grid_import"
 
 
 @dataclass(frozen=True)
@@ -59,12 +59,15 @@ def _is_grid(place: Path) -> bool:
 
 def _grid(file: Path, at: datetime | None) -> Source:
     """A file of throughput or prices between regions."""
-    when = at or _written_at(file)
+    when, name = at or _written_at(file), _name(file.stem)
 
     def parse(pages: Pages, _now: datetime) -> Tables:
-        return network_grids.imported(pages[0].body, when, measured_at=when, source=GRID)
+        # What the user has measured is better than what others did years ago.
+        return network_grids.imported(pages[0].body, when, measured_at=when, source=name, confidence=Confidence.MEDIUM)
 
-    return replace(network_grids.SOURCE, name=GRID, fetch=lambda _: [Page(file.name, _read(file))], parse=parse)
+    return replace(
+        network_grids.SOURCE, name=name, fetch=lambda _: [Page(file.name, _read(file))], parse=parse, current=False
+    )
 
 
 def _catalog(place: str, at: datetime | None, left_out: list[pl.DataFrame]) -> Source:
@@ -72,6 +75,7 @@ def _catalog(place: str, at: datetime | None, left_out: list[pl.DataFrame]) -> S
     folder = Path(place)
     is_address = place.startswith(("https://", "http://"))
     when = at or (datetime.now(UTC) if is_address else _written_at(folder))
+    name = _name(place.partition("://")[2] if is_address else folder.resolve().name)
 
     def fetch(access: Access) -> Iterator[Page]:
         if is_address:
@@ -82,11 +86,16 @@ def _catalog(place: str, at: datetime | None, left_out: list[pl.DataFrame]) -> S
             yield Page(folder.name.removesuffix(f"_{skypilot_csv.FILE}"), _read(folder))
 
     def parse(pages: Pages, _now: datetime) -> Tables:
-        found = skypilot_csv.imported({page.name: page.body for page in pages}, when, source=CATALOG)
+        found = skypilot_csv.imported({page.name: page.body for page in pages}, when, source=name)
         left_out.append(found.left_out)
         return found.tables
 
-    return replace(skypilot_csv.SOURCE, name=CATALOG, clouds=(), fetch=fetch, parse=parse, current=False)
+    return replace(skypilot_csv.SOURCE, name=name, clouds=(), fetch=fetch, parse=parse, current=False)
+
+
+def _name(place: str) -> str:
+    """The name of the source: another import from the same place takes the place of this one."""
+    return f"import_{re.sub(r'[^A-Za-z0-9.]+', '_', place).strip('_')}"
 
 
 def _written_at(place: Path) -> datetime:

@@ -16,7 +16,7 @@ from catalog_data.snapshot import Snapshot, SnapshotInfo
 from catalog_data.store import Catalog, OfferFilter
 from cli.errors import CommandError
 from cli.exit_codes import ExitCode
-from cli.plan_view import accelerators_text, age_text, doubtful, money, number
+from cli.plan_view import accelerators_text, age_text, doubtful, number, price_text
 from cli.printer import Column, print_lines, print_table
 from cli.wiring import opened_catalog, private_prices
 
@@ -177,5 +177,5 @@ def _cells(row: Mapping[str, Any], now: datetime) -> list[str]:
         number(row["memory_gib"]),
         row["purchase"],
         age_text(row["observed_at"], now),
-        "?" if row["price_usd_h"] is None else f"{doubt}{money(row['price_usd_h'])}",
+        price_text(row["purchase"], row["price_usd_h"], doubt),
     ]

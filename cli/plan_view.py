@@ -17,18 +17,20 @@ DAYS_A_YEAR: Final = 365.25
 
 OLD_DAYS: Final = 365
 """A price seen longer ago is marked as doubtful."""
+CAPACITY_WORDS: Final = ((1 / 3, "low"), (2 / 3, "medium"))
+"""Up to which level of capacity (schema.OBSERVATIONS) it goes by which name; above all of them it is high."""
 SHORT_PURCHASE: Final = {Purchase.ON_DEMAND: "on-demand"}
 
 
-def print_plan(plan: Plan, freshness: str | None = None) -> None:
-    """The choice, the comparison, what was assumed and what the prices are worth, with a remark on their freshness."""
+def print_plan(plan: Plan) -> None:
+    """The choice, the comparison, what was assumed and what the prices are worth."""
     print_lines(_headline(plan), "")
     if len(plan.best.placements) == 1:
         _print_options(plan)
     else:
         _print_placements(plan)
     _print_data(plan)
-    print_lines("", *_notes(plan), *([freshness] if freshness else []))
+    print_lines("", *_notes(plan))
 
 
 def _headline(plan: Plan) -> str:
@@ -58,7 +60,7 @@ def _columns(placements: Sequence[Placement], first: Column, *, starts: bool) ->
         Column("MEM GiB", right=True, rank=10),
         Column("ACCELERATORS", rank=0 if any(placement.accelerator for placement in placements) else 11),
         Column("BUY", rank=4 if len(purchases) == 1 else 0),
-        Column("OFFERED", rank=8),
+        Column("GET", rank=8),
         *([Column("KEEP/MONTH", right=True, rank=6)] if Purchase.SPOT in purchases else []),
         Column("PRICE AGE", right=True, rank=5),
         Column("$/h", right=True, rank=1),
@@ -103,7 +105,7 @@ def _cells(placement: Placement, plan: Plan, columns: Sequence[Column], first: s
         "MEM GiB": number(placement.memory_gib),
         "ACCELERATORS": accelerators_text(placement.accelerator, placement.accelerator_count),
         "BUY": SHORT_PURCHASE.get(placement.purchase, str(placement.purchase)),
-        "OFFERED": "yes" if placement.available else "?",
+        "GET": _get(placement),
         "KEEP/MONTH": _keep(placement),
         "PRICE AGE": age_text(placement.price_observed_at, plan.created_at),
         "$/h": f"{doubt}{money(placement.price_usd_h * placement.num_nodes)}",
@@ -116,6 +118,13 @@ def _cells(placement: Placement, plan: Plan, columns: Sequence[Column], first: s
 
 def _doubtful(placement: Placement, now: datetime) -> bool:
     return doubtful(placement.confidence, placement.price_observed_at, now)
+
+
+def _get(placement: Placement) -> str:
+    """How much there was when last looked, in a word: a level is no probability. Else whether it was seen offered."""
+    if placement.capacity is None:
+        return "yes" if placement.available else "?"
+    return next((word for most, word in CAPACITY_WORDS if placement.capacity <= most), "high")
 
 
 def _keep(placement: Placement) -> str:
@@ -184,6 +193,13 @@ def accelerators_text(name: str | None, count: float | None) -> str:
 def money(amount: float) -> str:
     """Dollars: cents, or as many digits as a small amount needs."""
     return f"{amount:,.2f}" if amount >= 1 or amount == 0 else f"{amount:.4f}"
+
+
+def price_text(purchase: str, price_usd_h: float | None, doubt: str = "") -> str:
+    """A price and the mark of its doubt; `?` where it is not known, 0.00 where an owned machine costs nothing more."""
+    if price_usd_h is None:
+        return money(0.0) if purchase == Purchase.OWNED else "?"
+    return f"{doubt}{money(price_usd_h)}"
 
 
 def number(value: float | None) -> str:

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import polars as pl
 
 from catalog_data.refresh_state import folder_of, read_state
 from catalog_fetchers.base import Source
 from catalog_fetchers.judging import REJECTED
-from catalog_fetchers.refresh import Look, Report
+from catalog_fetchers.refresh import Look, Outcome, Report
 from catalog_fetchers.registry import SOURCES
 from cli.errors import CommandError
 from cli.history_view import Rows
 from cli.plan_view import age_text, money
 from cli.printer import Column, print_lines, print_table
 from cli.settings import catalog_path
+
+FEW: Final = 3
+"""More names than these are counted, more reasons than these are left to another command."""
 
 
 def ended_line(look: Look) -> str:
@@ -59,33 +62,34 @@ def report_data(report: Report) -> dict[str, Any]:
 
 
 def print_report(report: Report, *, dry_run: bool) -> None:
-    """A line a source, and what became of it all."""
-    print_table(
-        (
-            Column("SOURCE"),
-            Column("OUTCOME"),
-            Column("ROWS", right=True, rank=1),
-            Column("NEW", right=True),
-            Column("CHANGED", right=True),
-            Column("GONE", right=True),
-            Column("REJECTED", right=True),
-            Column("SECONDS", right=True, rank=2),
-            Column("MiB", right=True, rank=3),
-            Column("WHY"),
-        ),
-        [
+    """A line for each source that was asked, why nothing came of others, and what became of it all."""
+    asked = [look for look in report.looks if look.outcome is not Outcome.SKIPPED]
+    if asked:
+        print_table(
+            (
+                Column("SOURCE"),
+                Column("OUTCOME"),
+                Column("ROWS", right=True),
+                Column("NEW", right=True),
+                Column("CHANGED", right=True),
+                Column("GONE", right=True),
+                Column("REJECTED", right=True),
+                Column("SECONDS", right=True, rank=1),
+                Column("MiB", right=True, rank=2),
+            ),
             [
-                look.source.name,
-                str(look.outcome),
-                *_figures(look),
-                f"{look.seconds:.1f}" if look.seconds else "-",
-                f"{look.traffic.received_bytes / 2**20:.1f}",
-                _why(look),
-            ]
-            for look in report.looks
-        ],
-    )
-    print_lines("", _conclusion(report, dry_run=dry_run))
+                [
+                    look.source.name,
+                    str(look.outcome),
+                    *_figures(look),
+                    f"{look.seconds:.1f}",
+                    f"{look.traffic.received_bytes / 2**20:.1f}",
+                ]
+                for look in asked
+            ],
+        )
+        print_lines("")
+    print_lines(*_remarks(report, dry_run=dry_run), _conclusion(report, dry_run=dry_run))
 
 
 def _figures(look: Look) -> Sequence[str]:
@@ -95,18 +99,34 @@ def _figures(look: Look) -> Sequence[str]:
     return [f"{n:,}" for n in (counts.rows, counts.new, counts.changed, counts.gone, sum(look.rejected.values()))]
 
 
-def _why(look: Look) -> str:
-    if look.detail:
-        return f"{look.detail} ({look.hint})" if look.hint else look.detail
-    return ", ".join(f"{count:,} {reason}" for reason, count in look.rejected.items())
+def _remarks(report: Report, *, dry_run: bool) -> Iterator[str]:
+    """Why rows were rejected, sources failed and others were not asked, a sentence each."""
+    rejecting = [look for look in report.looks if look.rejected]
+    for look in rejecting:
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in look.rejected.items())
+        yield f"{look.source.name} rejected: {reasons}."
+    if rejecting and not dry_run:
+        yield "`skybroker catalog rejected` lists these rows."
+    for look in report.failed:
+        yield f"{look.source.name} {look.outcome}: {look.detail}" + (f" ({look.hint})." if look.hint else ".")
+    skipped = [look for look in report.looks if look.outcome is Outcome.SKIPPED]
+    if len(skipped) <= FEW:
+        yield from (f"{look.source.name} skipped: {look.detail}." for look in skipped)
+    else:
+        names = ", ".join(look.source.name for look in skipped)
+        yield f"Skipped: {names}. `skybroker catalog sources` says what each of them needs."
 
 
 def _conclusion(report: Report, *, dry_run: bool) -> str:
     if dry_run:
         return "Nothing was published: that was a dry run."
-    if report.published:
-        return f"Snapshot {report.snapshot.id} is published."
-    return f"Nothing changed: the catalog is still at snapshot {report.snapshot.id}."
+    kept = f" {len(report.failed)} of {len(report.looks)} sources failed: their last good rows stay."
+    what = (
+        f"Snapshot {report.snapshot.id} is published."
+        if report.published
+        else f"Nothing changed: the catalog is still at snapshot {report.snapshot.id}."
+    )
+    return what + (kept if report.failed else "")
 
 
 # Sources.
@@ -137,20 +157,37 @@ def sources_data() -> dict[str, Any]:
 
 
 def print_sources() -> None:
-    """A line a source."""
+    """A line a source, and below what those lack that cannot be asked."""
     now, state = datetime.now(UTC), read_state(catalog_path())
+    lacking: dict[str, list[str]] = {}
+    for source in SOURCES:
+        if missing := source.missing(os.environ, Path.home()):
+            lacking.setdefault(missing, []).append(source.name)
+    unready = {name for names in lacking.values() for name in names}
 
     def cells(source: Source) -> list[str]:
         look = state.sources.get(source.name)
-        missing = source.missing(os.environ, Path.home())
-        ready = missing or ("when named with --only" if source.asked_for else "yes")
+        ready = "no" if source.name in unready else "if named" if source.asked_for else "yes"
         last = f"{look.outcome} {age_text(look.looked_at, now)} ago" if look else "never"
-        return [source.name, ", ".join(source.clouds) or "any", ready, last, source.brings]
+        return [source.name, _clouds_text(source.clouds), ready, last, source.brings]
 
     print_table(
-        (Column("SOURCE"), Column("CLOUDS", rank=2), Column("READY"), Column("LAST LOOK"), Column("BRINGS", rank=1)),
+        (Column("SOURCE"), Column("CLOUDS", rank=1), Column("READY"), Column("LAST LOOK"), Column("BRINGS")),
         [cells(source) for source in SOURCES],
     )
+    print_lines(
+        "",
+        "`if named`: asked only by `skybroker catalog refresh --only NAME`, since it costs you something.",
+        *(["", "What is missing:"] if lacking else []),
+        *(f"{', '.join(names)}: {missing}" for missing, names in lacking.items()),
+    )
+
+
+def _clouds_text(clouds: Sequence[str]) -> str:
+    if not clouds:
+        return "any"
+    more = len(clouds) - FEW
+    return ", ".join(clouds) if more <= 0 else f"{', '.join(clouds[:FEW])} +{more}"
 
 
 # Rejected rows.
@@ -181,11 +218,11 @@ def print_rejected(found: Rows, most: int | None) -> None:
         (Column("SOURCE"), Column("TABLE"), Column("REASON"), Column("ROWS", right=True)),
         [[*row[:3], f"{row[3]:,}"] for row in counts.iter_rows()],
     )
-    shown = found.frame if most is None else found.frame.head(most)
+    shown = found.frame if most is None else _of_each_reason(found.frame, most)
     print_lines("")
     print_table(
         (
-            Column("SOURCE"),
+            Column("SOURCE", rank=2),
             Column("REASON"),
             Column("ROW"),
             Column("$/h", right=True),
@@ -201,5 +238,13 @@ def print_rejected(found: Rows, most: int | None) -> None:
             for row in shown.iter_rows(named=True)
         ],
     )
+    print_lines("", "docs/sources.md says what each reason means. KEPT: the price that stays in its place.")
     if shown.height < found.frame.height:
         print_lines(f"{found.frame.height - shown.height:,} more with --all.")
+
+
+def _of_each_reason(rejected: pl.DataFrame, most: int) -> pl.DataFrame:
+    """At most so many rows: as far as they reach, the same number for each source and reason."""
+    kind = ("source", "table", "reason")
+    turn = pl.int_range(pl.len()).over(kind)
+    return rejected.sort(turn, maintain_order=True).head(most).sort(kind, maintain_order=True)

@@ -80,39 +80,31 @@ def _shown(count: int) -> Iterator[Callable[[Look], None]]:
 
 @contextmanager
 def _bars() -> Iterator[Callable[[Look], None]]:
+    """A bar for each source that is being read; what has ended makes room."""
     from rich.console import Console  # only a terminal needs it
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-    looks: dict[str, tuple[Look, int]] = {}
-    lock = threading.Lock()
+    running: dict[TaskID, Look] = {}
+    lock, done = threading.Lock(), threading.Event()
     columns = (TextColumn("{task.description}"), BarColumn(16), TimeElapsedColumn(), TextColumn("{task.fields[said]}"))
-    with Progress(
-        *columns,
-        console=Console(stderr=True),
-        refresh_per_second=REDRAWS_A_SECOND,
-        transient=True,
-    ) as progress:
-        done = threading.Event()
-
-        def draw(look: Look, task: int) -> None:
-            if look.outcome is None:
-                said = f"{look.traffic.requests} requests, {look.traffic.received_bytes / 2**20:.1f} MiB"
-                progress.update(progress.task_ids[task], said=said)
-            else:
-                progress.update(progress.task_ids[task], said=str(look.outcome), total=1, completed=1)
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, refresh_per_second=REDRAWS_A_SECOND, transient=True) as progress:
 
         def watch(look: Look) -> None:
             with lock:
-                if look.source.name not in looks:
-                    looks[look.source.name] = (look, len(looks))
-                    progress.add_task(look.source.name, total=None, said="")
-                draw(*looks[look.source.name])
+                if look.outcome is None:
+                    running[progress.add_task(look.source.name, total=None, said="")] = look
+                    return
+                for task in [task for task, other in running.items() if other is look]:
+                    progress.remove_task(task)
+                    del running[task]
 
         def keep_drawing() -> None:
             while not done.wait(1 / REDRAWS_A_SECOND):
                 with lock:
-                    for look, task in looks.values():
-                        draw(look, task)
+                    for task, look in running.items():
+                        cost = look.traffic
+                        progress.update(task, said=f"{cost.requests} requests, {cost.received_bytes / 2**20:.1f} MiB")
 
         drawing = threading.Thread(target=keep_drawing)
         drawing.start()

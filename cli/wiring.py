@@ -159,7 +159,9 @@ def planned(workload: Workload, file: Path, as_of: datetime | str | None, top: i
             return make_plan(workload, snapshot, request)
     except InfeasibleError as error:
         lines = [f"{file}: {reason}" for reason in error.reasons]
-        raise CommandError(*lines, hint="relax what is named above", code=ExitCode.INFEASIBLE) from error
+        raise CommandError(
+            *lines, hint="relax what is named above, or wait where it is capacity", code=ExitCode.INFEASIBLE
+        ) from error
     except NoPlanInTimeError as error:
         raise CommandError(f"{file}: {error}", hint="give it more with --time-limit") from error
     except TooLargeError as error:
@@ -218,11 +220,9 @@ def freshness(plan: Plan) -> str | None:
         return None
     state = read_state(catalog_path())
     if state.succeeded_at is None:
-        return (
-            "Prices were never refreshed here: `skybroker catalog refresh` does it, `catalog schedule` keeps doing it."
-        )
+        return "prices were never refreshed here: see `skybroker catalog refresh`"
     ago = age_text(state.succeeded_at, plan.created_at)
-    return f"The last refresh without a failure was {ago} ago: see `skybroker catalog sources`."
+    return f"the last refresh without a failure was {ago} ago: see `catalog sources`"
 
 
 def loaded_plan(file: Path) -> Plan:

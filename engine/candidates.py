@@ -33,6 +33,9 @@ SEEN_AT_MOST: Final = 8
 
 WITHOUT_HOURS: Final = "without a run time in the estimate"
 
+UNKNOWN_CAPACITY: Final = 0.5
+"""What a place where nobody has looked is ranked as: above a low level, below a high one."""
+
 
 @dataclass(frozen=True)
 class Unmet:
@@ -53,11 +56,13 @@ class Candidates:
     """All ways to run one task.
 
     `frame` has one row for each (cloud, region, instance_type, purchase, price), its `zones` in a list, how many
-    `offers` it stands for and whether one of them is known to be `available` (else null), with the hardware, the
-    `place` (`cloud:region`), the `requirement` that it meets (the first), `hours`, the inputs' `input_usd` and
-    `input_h`, `cost_usd` (all nodes, the whole run, inputs included) and, for spot, `interruption_low` and
-    `interruption_high` (share a month). The rows of the least `doubt` (0: seen to be available, of high confidence)
-    come first, then names. `fell_out` counts the other offers by reason; `unmet` is empty where the frame is not.
+    `offers` it stands for, whether one of them is known to be `available` (else null) and the best `capacity` that was
+    observed (a level above 0, see schema.OBSERVATIONS; null where nobody has looked), with the hardware, the `place`
+    (`cloud:region`), the `requirement` that it meets (the first), `hours`, the inputs' `input_usd` and `input_h`,
+    `cost_usd` (all nodes, the whole run, inputs included) and, for spot, `interruption_low` and `interruption_high`
+    (share a month). The rows of the least `scarcity` (0: plenty of capacity, 1: none) and of the least `doubt` (0: seen
+    to be available, of high confidence) come first, then names. `fell_out` counts the other offers by reason; `unmet`
+    is empty where the frame is not.
     """
 
     task: Task
@@ -68,9 +73,13 @@ class Candidates:
 
 
 def find_candidates(task: Task, workload: Workload, snapshot: Snapshot) -> Candidates:
-    """All candidates of a task in a fixed order, and the reasons of all other offers."""
+    """All candidates of a task in a fixed order, and the reasons of all other offers.
+
+    The observations of the snapshot are taken to hold: whoever plans leaves out those that have expired.
+    """
     places = snapshot.regions.select("cloud", "region", "continent", "country")
     offers = snapshot.offers.join(places, on=["cloud", "region"], how="left").with_columns(_price_to_pay())
+    offers = _with_capacity(offers, snapshot.observations)
     effective = [with_defaults(requirement) for requirement in task.requirements]
     checks = [checks_of(requirement, workload.residency, task.num_nodes) for requirement, _ in effective]
     judged = offers.with_columns(
@@ -102,6 +111,21 @@ def _price_to_pay() -> pl.Expr:
     """The price of an offer; an owned machine that has none costs nothing more, any other is of unknown price."""
     without_price = (pl.col("purchase") == Purchase.OWNED) & pl.col("price_usd_h").is_null()
     return pl.when(without_price).then(0.0).otherwise("price_usd_h").alias("price_usd_h")
+
+
+def _with_capacity(offers: pl.DataFrame, observations: pl.DataFrame) -> pl.DataFrame:
+    """Add `capacity`: the most pessimistic level of the offer's zone and of its region, null where none is known."""
+    if observations.is_empty():
+        return offers.with_columns(pl.lit(None, pl.Float64).alias("capacity"))
+    key = ["cloud", "region", "instance_type", "purchase"]
+    of_region = observations.filter(pl.col("zone").is_null()).group_by(key).agg(pl.col("level").min())
+    of_zone = observations.group_by(*key, "zone").agg(pl.col("level").min().alias("level_of_zone"))
+    return (
+        offers.join(of_region, on=key, how="left")
+        .join(of_zone, on=[*key, "zone"], how="left")
+        .with_columns(pl.min_horizontal("level", "level_of_zone").alias("capacity"))
+        .drop("level", "level_of_zone")
+    )
 
 
 def _met(judged: pl.DataFrame, checks: Sequence[Sequence[Check]]) -> pl.DataFrame:
@@ -189,7 +213,8 @@ def _merge_zones(met: pl.DataFrame) -> pl.DataFrame:
     Where the zones come from several sources, the newest look at them stands for all.
     """
     key = ["cloud", "region", "instance_type", "purchase", "price_usd_h", "requirement"]
-    rest = [name for name in met.columns if name not in {*key, "zone", "available"} and not name.startswith("stage_")]
+    merged = {*key, "zone", "available", "capacity"}
+    rest = [name for name in met.columns if name not in merged and not name.startswith("stage_")]
     return (
         met.lazy()
         .sort("observed_at", "zone", "source", descending=[True, False, False])
@@ -197,11 +222,11 @@ def _merge_zones(met: pl.DataFrame) -> pl.DataFrame:
         .agg(
             pl.col("zone").drop_nulls().sort().alias("zones"),
             pl.len().alias("offers"),
-            pl.col("available").max(),
+            pl.col("available", "capacity").max(),
             pl.col(rest).first(),
         )
-        .with_columns(_doubt().alias("doubt"))
-        .sort("doubt", *key)
+        .with_columns((1 - pl.col("capacity").fill_null(UNKNOWN_CAPACITY)).alias("scarcity"), _doubt().alias("doubt"))
+        .sort("scarcity", "doubt", *key)
         .collect()
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from engine.candidates import Candidates, Unmet
-from engine.requirements import plain
+from engine.requirements import CAPACITY_NOW, NO_CAPACITY, plain
 from engine.status import raised
 
 
@@ -29,7 +29,18 @@ def require_candidates(found: Sequence[Candidates]) -> None:
     """
     reasons = [_unmet_line(candidates, unmet) for candidates in found for unmet in candidates.unmet]
     if reasons:
-        raise InfeasibleError(reasons)
+        raise InfeasibleError([*reasons, *waiting_lines(found)])
+
+
+def waiting_lines(found: Sequence[Candidates]) -> list[str]:
+    """How many offers each task lost to want of capacity alone, where no other line says so: waiting may help."""
+    return [
+        f"{candidates.task.name}: {number:,} more offer{'s' if number > 1 else ''} had no capacity when last looked;"
+        " waiting may help"
+        for candidates in found
+        if (number := candidates.fell_out.get(NO_CAPACITY))
+        and all(unmet.wanted != CAPACITY_NOW for unmet in candidates.unmet)
+    ]
 
 
 def _unmet_line(candidates: Candidates, unmet: Unmet) -> str:

@@ -32,6 +32,7 @@ def placement_of(task: Task, candidate: Mapping[str, Any], start_h: float) -> Pl
         input_usd=candidate["input_usd"],
         cost_usd=candidate["cost_usd"],
         available=candidate["available"],
+        capacity=candidate["capacity"],
         interruption_low=candidate["interruption_low"],
         interruption_high=candidate["interruption_high"],
         source=candidate["source"],

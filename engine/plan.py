@@ -121,6 +121,11 @@ class Placement:
     """All nodes for `hours`, and `input_usd`."""
     available: bool | None
     """Whether it was seen to be offered there; None where nobody has looked."""
+    capacity: float | None = None
+    """How much there was to be had when last looked, above 0 up to 1 (plenty; see schema.OBSERVATIONS).
+
+    None where nobody has looked; earlier plan files do not have it.
+    """
     interruption_low: float | None
     interruption_high: float | None
     """Share of such spot machines taken back within a month."""
@@ -282,6 +287,8 @@ def _of_placement(where: str, placement: Placement) -> Iterator[str]:
     )
     if least < 0 or placement.num_nodes < 1:
         yield f"{where}: a figure is below {0 if least < 0 else 1}"
+    if placement.capacity is not None and not 0 < placement.capacity <= 1:
+        yield f"{where}: the capacity is not above 0 and up to 1"
     # machines * $/h * h = $
     run_usd = placement.num_nodes * placement.price_usd_h * placement.hours
     if not _equal(placement.cost_usd, run_usd + placement.input_usd):

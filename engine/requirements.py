@@ -21,6 +21,9 @@ ALWAYS: Final = pl.lit(value=True)
 UNWEIGHED: Final = {name: name for name in ("network_tier", "disk_tier", "local_disk")} | {"disk_size": "disk_gib"}
 """Fields that no check looks at, as they are written: in Requirement."""
 COMMITMENTS: Final = {Purchase.RESERVED_1Y: "1 year", Purchase.RESERVED_3Y: "3 years"}
+NO_CAPACITY: Final = "no capacity when last looked"
+"""Why an offer falls out that would do and may come back by itself."""
+CAPACITY_NOW: Final = "capacity now; there was none when last looked, and waiting may help"
 DEFAULT_ARCH: Final = "x86_64"
 DEFAULT_VCPUS: Final = 8.0
 DEFAULT_GIB_PER_VCPU: Final = 4.0
@@ -70,8 +73,9 @@ def checks_of(requirement: Requirement, residency: Residency | None, num_nodes: 
     """The checks, in the order in which an offer is judged; always the same number of them.
 
     The accelerator comes first where one is asked for: where it is sold is what a user who asked for it elsewhere wants
-    to know. Else the place and the type come first: what is sold there is.
-    The frame has snapshot.OFFER_ROWS and, for the residency, `continent` and `country`.
+    to know. Else the place and the type come first: what is sold there is. Capacity comes last: what falls out for want
+    of it would do in all else.
+    The frame has snapshot.OFFER_ROWS, `capacity` (see Candidates) and, for the residency, `continent` and `country`.
     """
     accelerator = _accelerator_checks(requirement)
     named = (
@@ -97,6 +101,7 @@ def checks_of(requirement: Requirement, residency: Residency | None, num_nodes: 
         _quantity_check(num_nodes),
         Check("price unknown", "a known price", pl.col("price_usd_h").is_not_null()),
         _cap_check(requirement.max_hourly_cost),
+        Check(NO_CAPACITY, CAPACITY_NOW, pl.col("capacity").fill_null(1.0) > 0),
     )
 
 

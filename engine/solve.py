@@ -6,11 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+import polars as pl
+
 from catalog_data.schema import OTHER_CONTINENT, SAME_CONTINENT, Confidence
 from catalog_data.snapshot import Snapshot
 from engine.alike import find_all
 from engine.candidates import Candidates, cloud_of, home_of
-from engine.infeasible import InfeasibleError, require_candidates
+from engine.infeasible import InfeasibleError, require_candidates, waiting_lines
 from engine.plan import (
     SCHEMA_VERSION,
     FellOut,
@@ -53,6 +55,7 @@ def make_plan(workload: Workload, snapshot: Snapshot, request: PlanRequest) -> P
         TooLargeError: there are more tasks than can be placed together.
     """
     workload = _from_now(workload, request.created_at)
+    snapshot = _holding(snapshot, request.created_at)
     found = find_all(workload, snapshot)
     require_candidates(found)
     planned = _place(workload, found, snapshot, request)
@@ -69,7 +72,19 @@ def _from_now(workload: Workload, now: datetime) -> Workload:
     return replace(workload, deadline_hours=hours_left, deadline_at=None)
 
 
+def _holding(snapshot: Snapshot, now: datetime) -> Snapshot:
+    """The snapshot without the observations that have expired."""
+    return replace(snapshot, observations=snapshot.observations.filter(pl.col("expires_at") > now))
+
+
 def _place(workload: Workload, found: Sequence[Candidates], snapshot: Snapshot, request: PlanRequest) -> Planned:
+    try:
+        return _placed(workload, found, snapshot, request)
+    except InfeasibleError as error:
+        raise InfeasibleError([*error.reasons, *waiting_lines(found)]) from error
+
+
+def _placed(workload: Workload, found: Sequence[Candidates], snapshot: Snapshot, request: PlanRequest) -> Planned:
     if len(found) == 1:
         return plan_single(workload, found[0], request.top)
     # A single task needs no solver, and loading one takes as long as all the rest of planning.

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import csv
 import itertools
-import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from benchmarks.measure import contest, process
+from benchmarks.measure import contest, peak_mb, process
 from benchmarks.result import Result
 from catalog_fetchers.aws_price_list import COLUMNS, LINES_ABOVE_HEADER, WHERE
 
@@ -55,12 +53,12 @@ def measure() -> Result:
         path = Path(folder) / "index.csv"
         _write_list(path)
         ours = [sys.executable, "-c", _OURS, str(path)]
-        peak_mb = _peak_mb(ours)
-        if peak_mb > MOST_MB:
-            raise RuntimeError(f"the reduction took {peak_mb:.0f} MB, more than {MOST_MB}")
+        peak = peak_mb(ours)
+        if peak > MOST_MB:
+            raise RuntimeError(f"the reduction took {peak:.0f} MB, more than {MOST_MB}")
         bare = [sys.executable, "-c", _BARE, _query(path)]
         runs = contest(lambda: process(ours), lambda: process(bare), RUNS)
-    what = f"EC2 price list of {SIZE / 10**9:g} GB, reduced (peak {peak_mb:.0f} MB, limit {MOST_MB})"
+    what = f"EC2 price list of {SIZE / 10**9:g} GB, reduced (peak {peak:.0f} MB, limit {MOST_MB})"
     return Result(what, "DuckDB's bare scan, same filter", runs, LIMIT)
 
 
@@ -71,16 +69,6 @@ def _query(path: Path) -> str:
     )
     source = f"read_csv('{path}', skip = {LINES_ABOVE_HEADER}, header = true, all_varchar = true)"
     return f"SELECT {kept} FROM {source} WHERE {wanted}"  # noqa: S608 (our own names)
-
-
-def _peak_mb(command: list[str]) -> float:
-    """Peak of resident memory of a process, 10^6 bytes (the kernel counts in KiB)."""
-    child = subprocess.Popen(command)
-    _, status, usage = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode:
-        raise subprocess.CalledProcessError(child.returncode, command)
-    return usage.ru_maxrss * 1024 / 10**6
 
 
 def _write_list(path: Path) -> None:

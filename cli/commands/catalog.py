@@ -7,6 +7,7 @@ import typer
 from cli.commands import (
     catalog_diff,
     catalog_doctor,
+    catalog_forget,
     catalog_history,
     catalog_import,
     catalog_offers,
@@ -29,4 +30,5 @@ app.command("history")(catalog_history.history)
 app.command("diff")(catalog_diff.diff)
 app.command("schedule")(catalog_schedule.schedule)
 app.command("prune")(catalog_prune.prune)
+app.command("forget")(catalog_forget.forget)
 app.command("doctor")(catalog_doctor.doctor)

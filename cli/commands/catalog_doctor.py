@@ -10,7 +10,7 @@ from cli.options import Output
 
 
 def doctor(output: Output = Format.TABLE) -> None:
-    """Show what is installed, how old each source is and which credentials are found; never their values."""
+    """Show what is installed, how old and how large the catalog is, and which clouds can be refreshed."""
     from cli.doctor import examined, print_findings
     from cli.printer import print_data
 

@@ -25,8 +25,9 @@ def import_(
 ) -> None:
     """Import a catalog in SkyPilot's layout, or a grid of throughput or egress prices between regions.
 
-    A catalog is a folder with <cloud>_vms.csv or <cloud>/vms.csv, one such file, or an address below which they are. A
-    grid is a CSV file with a row for each pair of places cloud:region.
+    A catalog is a folder with <cloud>_vms.csv or <cloud>/vms.csv, one such
+    file, or an address below which they are. A grid is a CSV file with a row
+    for each pair of places cloud:region.
     """
     from cli.importing import imported, print_left_out
     from cli.printer import print_data

@@ -9,10 +9,15 @@ import typer
 
 def prune(
     keep: Annotated[
-        str, typer.Option(metavar="TIME", help="How much of the past stays: 90d, 12h, or since an instant.")
+        str,
+        typer.Option(metavar="TIME", help="How much of the past stays: 90d, 12h (a bare number is hours), or a day."),
     ],
 ) -> None:
-    """Forget snapshots that held only before, and give their space back."""
+    """Forget snapshots that were replaced long ago, and give their space back.
+
+    The one that held when the time that is kept began stays:
+    `--as-of` any later time answers as before.
+    """
     from cli.printer import print_lines
     from cli.pruning import pruned
 

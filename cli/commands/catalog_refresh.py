@@ -13,7 +13,8 @@ from cli.options import Output
 
 def refresh(
     only: Annotated[
-        str | None, typer.Option(metavar="NAMES", help="Only these sources or clouds: aws,gcp,skypilot_catalog.")
+        str | None,
+        typer.Option(metavar="NAMES", help="Only these sources or clouds, with commas: aws,gcp,skypilot_catalog."),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and check everything, publish nothing.")] = False,
     accept_changes: Annotated[
@@ -25,8 +26,9 @@ def refresh(
 ) -> None:
     """Read prices and capacity from the sources, check them and publish what changed.
 
-    Sources without credentials are skipped. A source that fails keeps its last good rows, the others are published, and
-    the exit code is 1.
+    Sources whose credentials are missing are skipped: see `catalog sources`.
+    A source that fails keeps its last good rows; the others are published,
+    and the exit code is 1.
     """
     from cli.printer import print_data
     from cli.refresh_view import print_report, report_data

@@ -38,6 +38,7 @@ def plan(
     """Print the best plan for a workload, and what else there is."""
     from cli.plan_view import print_plan
     from cli.printer import print_data, print_lines
+    from cli.talk import say
     from cli.wiring import Overrides, freshness, loaded_workload, parsed_instant, planned, write_whole
     from engine.workload import Objective
 
@@ -52,7 +53,9 @@ def plan(
         for number, result in enumerate(plans):
             if number:
                 print_lines("")
-            print_plan(result, freshness(result))
+            print_plan(result)
+            if remark := freshness(result):
+                say(f"note: {remark}")
     elif len(plans) == 1:
         print_data(plans[0].to_data(), output)
     else:

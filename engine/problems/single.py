@@ -9,7 +9,7 @@ import polars as pl
 from engine.status import raised
 from engine.workload import Objective
 
-TIE_BREAKERS = ("doubt", "cloud", "region", "instance_type", "purchase", "requirement")
+TIE_BREAKERS = ("scarcity", "doubt", "cloud", "region", "instance_type", "purchase", "requirement")
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def within_limits(problem: SingleProblem) -> pl.DataFrame:
 
 
 def rank(problem: SingleProblem) -> pl.DataFrame:
-    """The candidates within the limits, best first: by objective, then by the other one, by doubt and by name."""
+    """The candidates within the limits, best first: by objective, the other one, scarcity, doubt and name."""
     keys = [pl.col("cost_usd"), finish_h()]
     if problem.objective is Objective.TIME:
         keys.reverse()

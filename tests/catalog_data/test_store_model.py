@@ -14,7 +14,7 @@ import polars as pl
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from catalog_data.precedence import effective_offers
+from catalog_data.precedence import COMPLETE, effective
 from catalog_data.schema import OFFERS
 from catalog_data.snapshot import SnapshotInfo
 from catalog_data.store import Catalog, OfferFilter
@@ -46,7 +46,7 @@ VALUES = st.builds(
     Value, st.sampled_from(["s", "t"]), st.sampled_from([None, 0.5, 2.0]), st.sampled_from([None, True, False])
 )
 BATCHES = st.lists(st.dictionaries(KEYS, VALUES, max_size=4), min_size=1, max_size=5)
-NONE_COMPLETE = pl.DataFrame(schema={"source": pl.String(), "purchase": pl.String()})
+NONE_COMPLETE = pl.DataFrame(schema=COMPLETE)
 
 
 def merged(known: Said, day: int, batch: Rows) -> Said:
@@ -64,7 +64,7 @@ def brought(day: int, key: Key, value: Value) -> Row:
 
 def holding(said: Said) -> Rows:
     """The rows that hold (catalog_data/precedence.py, which is tested by itself)."""
-    frame = effective_offers(offers(*said.values()), NONE_COMPLETE)
+    frame = effective(OFFERS, offers(*said.values()), NONE_COMPLETE)
     rows = frame.select("instance_type", "zone", "source", "price_usd_h", "available").rows()
     return {(kind, zone): Value(*values) for kind, zone, *values in rows}
 

@@ -10,9 +10,11 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from catalog_data.publishing import Claims
+from catalog_data.refresh_state import RefreshState, SourceState, write_state
 from catalog_data.schema import (
     EGRESS,
     INSTANCE_TYPES,
+    OBSERVATIONS,
     OFFERS,
     REGIONS,
     SPOT_EVENTS,
@@ -26,6 +28,7 @@ from catalog_data.store import Catalog
 from tests.kits.rows import NOON, frame, machine, offer, offers, published, row
 
 DAY = timedelta(days=1)
+LADDER = ((0, 0.09), (10_240, 0.085), (51_200, 0.07))
 
 
 def prices(path: Path, info: SnapshotInfo | None = None) -> dict[str, float | None]:
@@ -181,9 +184,10 @@ def test_the_better_source_of_a_key_is_believed(path: Path) -> None:
 
 
 def test_of_equal_sources_the_later_look_is_believed(path: Path) -> None:
-    """Both are of high confidence, so that the newer price holds, and the earlier one again when that is gone."""
+    """Weeks later the newer price holds, and the earlier one again when that is gone."""
     first = published(path, offers=offers(offer(source="a", price_usd_h=1)))
-    newer = [offer(source="b", price_usd_h=2, observed_at=NOON + DAY), offer(source="b", instance_type="m5.xlarge")]
+    weeks = {"source": "b", "observed_at": NOON + 14 * DAY}
+    newer = [offer(price_usd_h=2, **weeks), offer(instance_type="m5.xlarge", **weeks)]
     second = published(path, offers=offers(*newer))
     third = published(path, offers=offers(newer[1]))
     assert [prices(path, info)["m5.large"] for info in (first, second, third)] == [1, 2, 1]
@@ -242,27 +246,48 @@ def test_a_source_without_rows_is_none_of_the_snapshot(path: Path) -> None:
 def test_a_look_confirms_the_rows_that_it_did_not_change(path: Path) -> None:
     """The price of one type changed at the second look, that of the other is as fresh as the look all the same."""
     one, other = offer(source="a"), offer(source="a", instance_type="m5.xlarge")
-    published(path, offers=offers(one, other), looks={"a": Claims()})
+    published(path, offers=offers(one, other), looks={"a": Claims(confirmed_at=NOON)})
     changed = [row | {"observed_at": NOON + DAY} for row in (one | {"price_usd_h": 2}, other)]
-    info = published(path, offers=offers(*changed), looks={"a": Claims()}, at=NOON + DAY)
+    info = published(path, offers=offers(*changed), looks={"a": Claims(confirmed_at=NOON + DAY)}, at=NOON + DAY)
     with Catalog.open(path) as catalog:
         assert catalog.offers(info)["observed_at"].to_list() == [NOON + DAY] * 2
         assert catalog.sources(info)[0].observed_at == NOON + DAY
 
 
-def test_what_is_said_of_the_past_keeps_its_age(path: Path) -> None:
-    """A file of old prices that is read today says nothing of today."""
-    info = published(path, offers=offers(offer(source="a")), looks={"a": Claims(current=False)}, at=NOON + DAY)
+def test_a_row_with_a_date_of_its_own_keeps_it(path: Path) -> None:
+    """A list of hand-kept facts is not confirmed by being read."""
+    info = published(path, offers=offers(offer(source="a")), looks={"a": Claims()}, at=NOON + DAY)
     with Catalog.open(path) as catalog:
         assert catalog.offers(info)["observed_at"].to_list() == [NOON]
 
 
-def test_a_row_in_doubt_keeps_its_age(path: Path) -> None:
-    """A look does not confirm a row of low confidence: it may be one that the look could not replace."""
-    rows = offers(offer(source="a", confidence="low"))
-    info = published(path, offers=rows, looks={"a": Claims()}, at=NOON + DAY)
+def test_an_unconfirmed_row_keeps_its_age(path: Path) -> None:
+    """A look does not confirm a row that it could not replace."""
+    rows = offers(offer(source="a", unconfirmed=True))
+    info = published(path, offers=rows, looks={"a": Claims(confirmed_at=NOON + DAY)}, at=NOON + DAY)
     with Catalog.open(path) as catalog:
         assert catalog.offers(info)["observed_at"].to_list() == [NOON]
+
+
+def test_an_observation_that_is_seen_again_is_no_change_and_lives_on(path: Path) -> None:
+    """The second look moves its end as far as it moved itself."""
+    seen = row(OBSERVATIONS, source="a", expires_at=NOON + DAY)
+    first = published(path, observations=frame(OBSERVATIONS, seen), looks={"a": Claims(confirmed_at=NOON)})
+    again = frame(OBSERVATIONS, seen | {"observed_at": NOON + DAY, "expires_at": NOON + 2 * DAY})
+    assert published(path, observations=again, looks={"a": Claims(confirmed_at=NOON + DAY)}, at=NOON + DAY) == first
+    write_state(path, RefreshState(None, {"a": SourceState(NOON + DAY, "unchanged", confirmed_at=NOON + DAY)}))
+    with Catalog.open(path) as catalog:
+        assert catalog.observations(first)["expires_at"].to_list() == [NOON + 2 * DAY]
+        assert catalog.observations(first, NOON)["expires_at"].to_list() == [NOON + DAY]
+
+
+def test_a_ladder_of_rates_comes_from_one_source(path: Path) -> None:
+    """A flat rate of the better source stands without the higher tiers of the other."""
+    old = [row(EGRESS, source="old", tier_from_gb=gb, egress_usd_gb=usd, confidence="low") for gb, usd in LADDER]
+    flat = row(EGRESS, source="new", tier_from_gb=0, egress_usd_gb=0.02)
+    info = published(path, egress=frame(EGRESS, *old, flat))
+    with Catalog.open(path) as catalog:
+        assert catalog.table(EGRESS, info)["egress_usd_gb"].to_list() == [0.02]
 
 
 def test_the_version_of_a_source_is_that_of_the_newest_look(path: Path) -> None:

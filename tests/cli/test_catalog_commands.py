@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
+import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from catalog_data.refresh_state import RefreshState, SourceState, write_state
 from catalog_data.schema import INSTANCE_TYPES, OFFERS
+from cli.main import run
 from tests.kits.program import Run
+from tests.kits.rows import NOON, frame, machine, offer, offers, published
 
 
 def test_rows_carry_the_columns_of_both_tables(skybroker: Run) -> None:
@@ -102,6 +109,47 @@ def test_history_lists_snapshots_and_the_prices_of_an_offer(skybroker: Run) -> N
     assert {row["known_until"] for row in prices} == {None}
 
 
+def test_the_history_of_a_price_is_drawn_where_it_changed(
+    skybroker: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Below its table, in blocks or in ASCII as the terminal can; one price is no history, and data has no plot."""
+    path = tmp_path / "catalog.duckdb"
+    monkeypatch.setenv("SKYBROKER_CATALOG", str(path))
+    words = ("catalog", "history", "aws", "m5.large", "us-east-1")
+    published(path, offers=offers(offer(price_usd_h=1)))
+    assert "$/h" not in skybroker(*words).out.split("\n", 1)[1]
+    published(path, at=NOON + timedelta(days=9), offers=offers(offer(price_usd_h=3, observed_at=NOON)))
+    drawn = skybroker(*words).out
+    assert "us-east-1 on_demand: 1.00 to 3.00 $/h" in drawn
+    assert "█" in drawn
+    assert drawn.splitlines()[-1].startswith("2026-01-01  ")
+    assert "█" not in skybroker(*words, "--output", "json").out
+    terminal = io.BytesIO()
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "stdout", io.TextIOWrapper(terminal, encoding="latin-1", write_through=True))
+        assert run(list(words)) == 0
+        written = terminal.getvalue()
+    assert b"us-east-1 on_demand: 1.00 to 3.00 $/h" in written
+    assert b"####" in written
+    assert written.isascii()
+
+
+def test_a_machine_of_ones_own_costs_nothing_more(
+    skybroker: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Its price is 0.00 where it has none; that of another machine is not known then."""
+    path = tmp_path / "catalog.duckdb"
+    monkeypatch.setenv("SKYBROKER_CATALOG", str(path))
+    sold = [offer(purchase=purchase, price_usd_h=None) for purchase in ("owned", "on_demand")]
+    published(path, offers=offers(*sold), instance_types=frame(INSTANCE_TYPES, machine()))
+    for words in (("offers", "--instance", "m5.large"), ("history", "aws", "m5.large")):
+        rows = [line for line in skybroker("catalog", *words).out.splitlines() if "us-east-1" in line]
+        assert {("owned" in row, "0.00" in row.split(), "?" in row.split()) for row in rows} == {
+            (True, True, False),
+            (False, False, True),
+        }
+
+
 @pytest.mark.parametrize("words", [["aws"], ["awz", "m5.large"], ["aws", "m5.huge"], ["aws", "a", "b", "c", "d"]])
 def test_history_of_what_is_not_there(skybroker: Run, words: list[str]) -> None:
     """One line and a hint."""
@@ -118,16 +166,79 @@ def test_nothing_differs_between_a_snapshot_and_itself(skybroker: Run) -> None:
 
 
 def test_doctor_finds_no_fault_and_no_secret(skybroker: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Credentials are named by where they are, never by what they are."""
+    """Which sources are ready is said, and never with what."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIA-very-secret")
     monkeypatch.setenv("LAMBDA_API_KEY", "lambda-very-secret")
     table, data = skybroker("catalog", "doctor"), skybroker("catalog", "doctor", "--output", "json")
     assert (table.code, data.code) == (0, 0)
     assert "very-secret" not in table.out + data.out
     found = json.loads(data.out)
-    assert found["credentials"]["aws"] == "$AWS_ACCESS_KEY_ID"
+    assert "lambda" in found["ready"]["lambda"]
+    assert found["tables"]["offers"]["rows"] == found["tables"]["offers"]["versions"] > 100_000
+    assert (found["snapshots"], found["last_success"], found["failed"]) == (1, None, [])
+    assert "prune" not in table.out
     assert {"moto", "fixinventorydata", "list_prices"} <= {source["source"] for source in found["sources"]}
     assert found["faults"] == []
+
+
+def test_doctor_names_what_is_not_ready_by_leaving_it_out(skybroker: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a cloud with several sources, so many of them."""
+    monkeypatch.setattr("pathlib.Path.home", lambda: Path("/nowhere"))
+    monkeypatch.delenv("LAMBDA_API_KEY", raising=False)
+    found = json.loads(skybroker("catalog", "doctor", "--output", "json").out)
+    assert "lambda" not in found["ready"].get("lambda", [])
+    assert "aws_price_list" in found["ready"]["aws"]
+    assert re.search(r"aws \(\d of \d sources\)", skybroker("catalog", "doctor").out)
+
+
+def test_doctor_weighs_the_history_of_a_catalog(
+    skybroker: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Two snapshots of one row are two versions; twelve are worth a pruning."""
+    path = tmp_path / "catalog.duckdb"
+    monkeypatch.setenv("SKYBROKER_CATALOG", str(path))
+    for day in range(12):
+        at = NOON + timedelta(days=day)
+        published(path, at=at, offers=offers(offer(price_usd_h=1 + day, observed_at=at)))
+        if day == 1:
+            assert "prune" not in skybroker("catalog", "doctor").out
+    done = skybroker("catalog", "doctor")
+    assert ", 12 in all since 2026-01-01)" in done.out
+    assert "`skybroker catalog prune --keep 90d`" in done.out
+    found = json.loads(skybroker("catalog", "doctor", "--output", "json").out)
+    assert found["tables"]["offers"] == {"rows": 1, "versions": 12}
+    assert (found["snapshots"], found["oldest_snapshot_at"]) == (12, "2026-01-01T12:00:00+00:00")
+
+
+def test_doctor_says_how_refreshes_went(skybroker: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """When the last one succeeded, and which sources failed at their last look."""
+    path = tmp_path / "catalog.duckdb"
+    monkeypatch.setenv("SKYBROKER_CATALOG", str(path))
+    published(path, offers=offers(offer()))
+    looks = {"vast": SourceState(NOON, "failed", "no answer"), "oci": SourceState(NOON, "unchanged")}
+    write_state(path, RefreshState(NOON, looks))
+    done = skybroker("catalog", "doctor")
+    assert (done.code, "Last refresh without a failure: " in done.out) == (0, True)
+    assert re.search(r"^vast failed .* ago: no answer$", done.out, re.MULTILINE)
+    found = json.loads(skybroker("catalog", "doctor", "--output", "json").out)
+    assert [entry["source"] for entry in found["failed"]] == ["vast"]
+    assert found["last_success"] == "2026-01-01T12:00:00+00:00"
+
+
+def test_doctor_names_private_prices_that_fit_nothing(
+    skybroker: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """By their place in the file; a file that cannot be read is a fault."""
+    file = tmp_path / "prices.yaml"
+    monkeypatch.setenv("SKYBROKER_PRICES", str(file))
+    file.write_text("discounts: [{cloud: aws, percent: 5}, {cloud: aws, instance_type: m5.larg, percent: 7}]")
+    done = skybroker("catalog", "doctor")
+    assert (done.code, f"Private prices: {file}; no offer fits discounts[1]." in done.out) == (0, True)
+    found = json.loads(skybroker("catalog", "doctor", "--output", "json").out)
+    assert (found["private_prices"], found["private_prices_unmatched"]) == (str(file), ["discounts[1]"])
+    file.write_text("discounts: [{cloud: aws}]")
+    done = skybroker("catalog", "doctor")
+    assert (done.code, "FAULT:" in done.out, "percent" in done.out) == (1, True, True)
 
 
 def test_doctor_reports_a_damaged_catalog(skybroker: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

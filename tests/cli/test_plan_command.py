@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import os
 import stat
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import yaml
 
 from catalog_data.publishing import publish
-from catalog_data.schema import OFFERS
+from catalog_data.schema import INSTANCE_TYPES, OBSERVATIONS, OFFERS
 from engine.plan import read_plan
 from tests.kits.program import EXAMPLES, Run, Write
+from tests.kits.rows import frame, machine, offer, offers, published, row
 
 EIGHT_H100 = "name: eight\nresources:\n  accelerators: H100:8\nestimate: 2h\n"
 TWO_TASKS = """
@@ -300,3 +301,33 @@ def test_a_long_chain_of_like_tasks_is_placed(skybroker: Run, workload: Write) -
     plan = json.loads(skybroker("plan", workload(text), "--time-limit", "60", "--output", "json").out)
     assert len(plan["best"]["placements"]) == 100
     assert plan["proof"]["status"] == "optimal"
+
+
+def test_capacity_that_was_observed_is_shown_and_kept_to(
+    skybroker: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, workload: Write
+) -> None:
+    """Levels go by a word; what had none is left out and counted, and where nothing else is left the answer says so."""
+    catalog = tmp_path / "catalog.duckdb"
+    monkeypatch.setenv("SKYBROKER_CATALOG", str(catalog))
+    levels = {"none": 0.0, "low": 0.3, "medium": 2 / 3, "high": 0.7, "yes": None, "?": None}
+    sold = [
+        offer(instance_type=f"m-{word}", price_usd_h=1 + number, available=None if word == "?" else True)
+        for number, word in enumerate(levels)
+    ]
+    in_an_hour = datetime.now(UTC) + timedelta(hours=1)
+    looks = [
+        row(OBSERVATIONS, instance_type=f"m-{word}", level=level, expires_at=in_an_hour)
+        for word, level in levels.items()
+        if level is not None
+    ]
+    hardware = [machine(instance_type=f"m-{word}") for word in levels]
+    frames = {"offers": offers(*sold), "instance_types": frame(INSTANCE_TYPES, *hardware)}
+    published(catalog, frames, observations=frame(OBSERVATIONS, *looks))
+    asked = workload("name: any\nresources: {cpus: 2+, memory: 8+}\nestimate: 1h\n")
+    done = skybroker("plan", asked)
+    title, _, *rows = done.out.splitlines()[2:]
+    assert [line[title.index("GET") :].split()[0] for line in rows[:5]] == ["low", "medium", "high", "yes", "?"]
+    assert "1 no capacity when last looked" in done.out
+    only = workload("name: one\nresources: {instance_type: m-none}\nestimate: 1h\n")
+    refused = skybroker("plan", only)
+    assert (refused.code, "none when last looked, and waiting may help" in refused.err) == (3, True)

@@ -12,7 +12,7 @@ import pytest
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 
 
-@pytest.mark.parametrize("name", ["cli.md", "catalog.md"])
+@pytest.mark.parametrize("name", ["cli.md", "catalog.md", "sources.md"])
 def test_generated_pages_are_current(name: str) -> None:
     """`make docs` writes them again."""
     spec = importlib.util.spec_from_file_location("make_reference", CHECKOUT / "docs" / "make_reference.py")

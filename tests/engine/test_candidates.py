@@ -15,7 +15,7 @@ from catalog_data.schema import Purchase
 from catalog_data.snapshot import Snapshot
 from engine.candidates import Candidates, Unmet, find_candidates
 from engine.workload import AcceleratorRequest, Edge, Estimate, Objective, Range, Requirement, Residency, Task, Workload
-from tests.kits.market import SEEN, Row, default_links, flat_rates, market, offer, region, risk, tiers
+from tests.kits.market import SEEN, Row, default_links, flat_rates, market, observed, offer, region, risk, tiers
 
 H100 = Requirement(accelerator=AcceleratorRequest("H100", 8))
 CPU = Requirement(vcpus=Range(4, exact=False))
@@ -352,7 +352,8 @@ def test_an_owned_machine_is_below_any_price_limit() -> None:
     """0 is at most anything; bought another way it is none of the candidates."""
     capped = replace(OWNED, max_hourly_cost=0.3)
     assert found(Task("t", requirements=(capped,)), [M5, LAB]).frame["cloud"].to_list() == ["slurm"]
-    assert found(Task("t", requirements=(CPU,)), [M5, LAB]).fell_out == {"bought another way": 1}
+    rented = replace(CPU, purchases=(Purchase.ON_DEMAND,))
+    assert found(Task("t", requirements=(rented,)), [M5, LAB]).fell_out == {"bought another way": 1}
 
 
 def test_a_cluster_with_fewer_machines_than_nodes_falls_out() -> None:
@@ -397,6 +398,48 @@ def test_what_there_is_instead_is_shown_in_order() -> None:
         M5 | {"accelerator": name, "accelerator_count": n} for name, n in (("A10", 1.0), ("L4", 0.25), ("T4", None))
     ]
     assert found(Task("t", requirements=(CPU,)), other).unmet[0].seen == ("0.25 x L4", "1 x A10", "T4")
+
+
+ZONED = [M5 | {"zone": name} for name in "ab"]
+
+
+@pytest.mark.parametrize(
+    ("looks", "zones", "capacity"),
+    [
+        ([], ["a", "b"], None),
+        ([observed(ZONED[0], 0.0)], ["b"], None),
+        ([observed(M5, 0.0)], [], None),
+        ([observed(M5, 0.3)], ["a", "b"], 0.3),
+        ([observed(M5, 0.8), observed(ZONED[0], 0.3)], ["a", "b"], 0.8),
+        ([observed(M5, 0.8), observed(ZONED[0], 0.0)], ["b"], 0.8),
+        ([observed(M5, 0.0), observed(ZONED[0], 1.0)], [], None),
+        ([observed(M5, 1.0), observed(M5, 0.0, signal="failure")], [], None),
+        ([observed(M5, 0.9), observed(M5, 0.2, signal="placement_score")], ["a", "b"], 0.2),
+        ([observed(M5, 0.0, purchase="spot"), observed(M5, 0.0, region="us-west-2")], ["a", "b"], None),
+        ([observed(M5, 0.0, instance_type="m6"), observed(M5, 0.0, cloud="gcp")], ["a", "b"], None),
+    ],
+)
+def test_what_was_observed_of_a_zone_or_its_region(
+    looks: Sequence[Row], zones: Sequence[str], capacity: float | None
+) -> None:
+    """A look at the region speaks of all zones, the most pessimistic one holds, and the best zone is what one gets."""
+    candidates = found(Task("t", requirements=(CPU,)), ZONED, observations=looks)
+    assert candidates.frame.select("zones", "capacity").rows() == ([(zones, capacity)] if zones else [])
+    lost = len(ZONED) - len(zones)
+    assert candidates.fell_out == ({"no capacity when last looked": lost} if lost else {})
+
+
+def test_a_look_at_one_zone_says_nothing_of_an_offer_of_the_region() -> None:
+    """Its other zones may have what that one has not."""
+    frame = found(Task("t", requirements=(CPU,)), [M5], observations=[observed(ZONED[0], 0.0)]).frame
+    assert frame.select("zones", "capacity").rows() == [([], None)]
+
+
+def test_want_of_capacity_is_the_last_reason() -> None:
+    """What would not do anyway is not worth waiting for."""
+    dear = Requirement(vcpus=Range(4, exact=False), max_hourly_cost=0.3)
+    candidates = found(Task("t", requirements=(dear,)), [M5], observations=[observed(M5, 0.0)])
+    assert candidates.fell_out == {"above the hourly price limit": 1}
 
 
 def test_candidates_of_the_least_doubt_come_first() -> None:

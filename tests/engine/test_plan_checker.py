@@ -14,7 +14,7 @@ from catalog_data.schema import Purchase
 from engine.plan import Plan
 from engine.solve import PlanRequest, make_plan
 from engine.workload import AcceleratorRequest, Edge, Estimate, Requirement, Task, Workload
-from tests.kits.market import NOW, flat_rates, market, offer, risk
+from tests.kits.market import NOW, flat_rates, market, observed, offer, risk
 from tests.kits.plan_checker import faults
 
 SPOT = Requirement(accelerator=AcceleratorRequest("H100", 8), purchases=(Purchase.SPOT, Purchase.ON_DEMAND))
@@ -149,6 +149,16 @@ def test_a_region_that_does_not_offer_the_same_is_noticed(region: str) -> None:
     at(data, ("best", "placements", 0, "also_in"))[0] = region
     found = faults(as_plan(data), SINGLE, MARKET)
     assert any("the same for the same" in fault for fault in found)
+
+
+def test_a_machine_without_capacity_is_noticed() -> None:
+    """A plan made before somebody looked in vain does not hold after it, until that has expired."""
+    plan = plan_of(SINGLE)
+    sold = MARKET.offers.filter(region=plan.best.placements[0].region).rows(named=True)
+    for hours, noticed in ((1.0, True), (0.0, False)):
+        looks = market([], observations=[observed(row, 0.0, hours=hours) for row in sold]).observations
+        found = faults(plan, SINGLE, replace(MARKET, observations=looks))
+        assert any("0 ways to run it" in fault for fault in found) is noticed
 
 
 def test_speeds_and_allowances_that_are_not_said_are_noticed() -> None:

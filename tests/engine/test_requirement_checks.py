@@ -17,14 +17,16 @@ PLAIN = Requirement(vcpus=Range(4, exact=False))
 GPU = Requirement(accelerator=AcceleratorRequest("A10", 1))
 
 
-def passes(requirement: Requirement, residency: Residency | None = None, **columns: Any) -> bool:
+def passes(
+    requirement: Requirement, residency: Residency | None = None, *, capacity: float | None = None, **columns: Any
+) -> bool:
     """Whether an otherwise plain offer meets a requirement."""
     row = offer(
         "aws", "us-east-1", "m5", 0.4, zone="us-east-1a", accelerator="A10" if requirement.accelerator else None
     )
     known = market([row | columns], regions=[region("aws", "us-east-1")])
     places = known.regions.select("cloud", "region", "continent", "country")
-    frame = known.offers.join(places, on=["cloud", "region"], how="left")
+    frame = known.offers.join(places, on=["cloud", "region"], how="left").with_columns(capacity=pl.lit(capacity))
     checks = checks_of(requirement, residency)
     return bool(frame.select(first_failing(checks)).item() == len(checks))
 
@@ -52,6 +54,7 @@ def passes(requirement: Requirement, residency: Residency | None = None, **colum
         (PLAIN, {}, {"purchase": Purchase.SPOT}),
         (replace(PLAIN, purchases=(Purchase.SPOT, Purchase.OWNED)), {"purchase": Purchase.OWNED}, {}),
         (PLAIN, {"available": None}, {"available": False}),
+        (PLAIN, {"capacity": 0.1}, {"capacity": 0.0}),
         (PLAIN, {"quantity": 1}, {"quantity": 0}),
         (PLAIN, {}, {"price_usd_h": None}),
         (replace(PLAIN, max_hourly_cost=0.4), {}, {"price_usd_h": 0.41}),
@@ -116,7 +119,9 @@ def test_a_region_of_unknown_place_is_not_trusted(residency: Residency, inside: 
     """Where the country decides and is not known, the data must not go there; where the cloud decides, it may."""
     row = offer("aws", "moon-1", "m5", 0.4)
     frame = market([row]).offers.with_columns(
-        pl.lit(None, dtype=pl.String).alias("continent"), pl.lit(None, dtype=pl.String).alias("country")
+        pl.lit(None, dtype=pl.String).alias("continent"),
+        pl.lit(None, dtype=pl.String).alias("country"),
+        pl.lit(None, dtype=pl.Float64).alias("capacity"),
     )
     checks = checks_of(PLAIN, residency)
     assert (frame.select(first_failing(checks)).item() == len(checks)) is inside
@@ -258,7 +263,8 @@ def test_a_commitment_is_said(bought: tuple[str, ...], years: str) -> None:
 def test_there_must_be_a_machine_for_each_node(quantity: int | None, met: bool) -> None:
     """Eight nodes need eight machines; where no limit is known, there is none."""
     checks = checks_of(PLAIN, None, num_nodes=8)
-    frame = market([offer("slurm", "lab", "m5", 0.4, quantity=quantity)]).offers
+    offers = market([offer("slurm", "lab", "m5", 0.4, quantity=quantity)]).offers
+    frame = offers.with_columns(capacity=pl.lit(None, pl.Float64))
     assert (frame.select(first_failing(checks)).item() == len(checks)) is met
 
 
@@ -303,11 +309,13 @@ def test_what_is_wanted_reads_after_no_offer_has() -> None:
         "a machine that may be used",
         "a known price",
         "a price of at most $100/h",
+        "capacity now; there was none when last looked, and waiting may help",
     ]
     assert [check.wanted for check in checks_of(Requirement(instance_type="p5"), None) if check.wanted] == [
         "instance type p5",
-        "purchase on_demand",
+        "purchase on_demand or owned",
         "availability there now",
         "a machine that may be used",
         "a known price",
+        "capacity now; there was none when last looked, and waiting may help",
     ]

@@ -30,6 +30,7 @@ SCHEMA = pl.Schema(
         "cost_usd": pl.Float64(),
         "hours": pl.Float64(),
         "input_h": pl.Float64(),
+        "scarcity": pl.Float64(),
         "doubt": pl.Int32(),
     }
 )
@@ -44,6 +45,7 @@ ROWS = st.lists(
         NUMBERS,
         NUMBERS,
         NUMBERS,
+        st.sampled_from((0.0, 0.5)),
         st.integers(0, 2),
     ),
     max_size=12,
@@ -56,13 +58,13 @@ LIMITS = st.none() | st.integers(0, 8).map(float)
 def test_the_ranking_is_that_of_sorting_by_hand(
     rows: list[tuple[Any, ...]], objective: Objective, ordered: bool, deadline_h: float | None, budget_usd: float | None
 ) -> None:
-    """By preference, objective, the other measure, doubt and name, within the limits: zeros and ties included."""
+    """By preference, objective, the other measure, scarcity, doubt and name, within the limits; with zeros and ties."""
     problem = SingleProblem(pl.DataFrame(rows, SCHEMA, orient="row"), objective, ordered, deadline_h, budget_usd)
 
     def key(row: tuple[Any, ...]) -> tuple[Any, ...]:
         names, requirement, cost, finish = row[:4], row[4], row[5], row[6] + row[7]
         both = (cost, finish) if objective is Objective.COST else (finish, cost)
-        return (requirement if ordered else 0, *both, row[8], *names, requirement)
+        return (requirement if ordered else 0, *both, *row[8:], *names, requirement)
 
     kept = [
         row
@@ -123,7 +125,7 @@ def test_the_region_where_it_was_seen_stands_for_those_that_offer_the_same() -> 
 
 def test_a_limit_is_kept_up_to_rounding() -> None:
     """$0.1 * 3 is within a budget of $0.3, and three times a tenth of an hour within a deadline of 0.3 h."""
-    frame = pl.DataFrame([("aws", "r", "a", "spot", 0, 0.1 * 3, 0.1 + 0.2, 0.0, 0)], SCHEMA, orient="row")
+    frame = pl.DataFrame([("aws", "r", "a", "spot", 0, 0.1 * 3, 0.1 + 0.2, 0.0, 0.5, 0)], SCHEMA, orient="row")
     assert (
         within_limits(SingleProblem(frame, Objective.COST, ordered=False, deadline_h=0.3, budget_usd=0.3)).height == 1
     )

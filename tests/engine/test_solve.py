@@ -75,7 +75,7 @@ def reasons(workload: Workload, snapshot: Snapshot = MARKET) -> tuple[str, ...]:
 @given(workloads(), snapshots())
 def test_every_plan_is_right_and_the_best(workload: Workload, snapshot: Snapshot) -> None:
     """On random workloads and markets: no fault, the optimum of trying everything, no plan only if there is none."""
-    best = best_figures(workload, snapshot)
+    best = best_figures(workload, snapshot, NOW)
     if best is None:
         assert reasons(workload, snapshot)
         return

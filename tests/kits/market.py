@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import polars as pl
@@ -11,6 +11,7 @@ import polars as pl
 from catalog_data.schema import (
     ANYWHERE,
     EGRESS,
+    OBSERVATIONS,
     OTHER_CONTINENT,
     REGIONS,
     SAME_CONTINENT,
@@ -109,6 +110,13 @@ def risk(cloud: str, region_name: str, instance_type: str, low: float, high: flo
     return {"cloud": cloud, "region": region_name, "instance_type": instance_type, **band, **PROVENANCE}
 
 
+def observed(where: Row, level: float, *, hours: float = 1.0, signal: str = "stock", **columns: Any) -> Row:
+    """A row of OBSERVATIONS of an offer, which holds until so many hours after NOW."""
+    key = {name: where[name] for name in ("cloud", "region", "zone", "instance_type", "purchase")}
+    expires_at = NOW + timedelta(hours=hours)
+    return {**key, "signal": signal, "level": level, "expires_at": expires_at, **PROVENANCE, **columns}
+
+
 def market(
     offers: Sequence[Row],
     *,
@@ -116,6 +124,7 @@ def market(
     egress: Sequence[Row] = (),
     throughput: Sequence[Row] | None = None,
     spot_risk: Sequence[Row] = (),
+    observations: Sequence[Row] = (),
 ) -> Snapshot:
     """A snapshot of these rows; unless they are given, each offer's region lies in the US and links have defaults."""
     if regions is None:
@@ -131,4 +140,5 @@ def market(
             default_links() if throughput is None else throughput, schema=THROUGHPUT.polars_schema()
         ),
         spot_risk=pl.DataFrame(spot_risk, schema=SPOT_RISK.polars_schema()),
+        observations=pl.DataFrame(observations, schema=OBSERVATIONS.polars_schema()),
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from itertools import pairwise, product
 
 from catalog_data.snapshot import Snapshot
@@ -16,9 +17,9 @@ from engine.workload import Edge, Objective, Task, Workload
 from tests.kits.ways import Figures, Market, Way, figures, homes, met, order_of, ways, within_limits
 
 
-def best_figures(workload: Workload, snapshot: Snapshot) -> Figures | None:
-    """The best plan's figures, by trying every choice; None where none keeps the limits."""
-    market = Market(snapshot)
+def best_figures(workload: Workload, snapshot: Snapshot, now: datetime) -> Figures | None:
+    """The best plan's figures at an instant, by trying every choice; None where none keeps the limits."""
+    market = Market(snapshot, now)
     every = product(*(ways(task, workload, market) for task in workload.tasks))
     plans = (figures(workload, chosen, market)[0] for chosen in every)
     kept = [plan for plan in plans if within_limits(workload, plan)]
@@ -28,7 +29,7 @@ def best_figures(workload: Workload, snapshot: Snapshot) -> Figures | None:
 
 def figures_of_best(plan: Plan, workload: Workload, snapshot: Snapshot) -> Figures:
     """What the plan's best option comes to; ValueError where it is no option at all."""
-    market = Market(snapshot)
+    market = Market(snapshot, plan.created_at)
     found, plan_figures = _option_faults(
         plan.best, workload, [ways(t, workload, market) for t in workload.tasks], market
     )
@@ -39,7 +40,7 @@ def figures_of_best(plan: Plan, workload: Workload, snapshot: Snapshot) -> Figur
 
 def faults(plan: Plan, workload: Workload, snapshot: Snapshot) -> list[str]:
     """What is wrong with a plan of the workload (its deadline in hours from the plan's creation), in words."""
-    market = Market(snapshot)
+    market = Market(snapshot, plan.created_at)
     found = list(_header_faults(plan, workload, snapshot))
     every = [ways(task, workload, market) for task in workload.tasks]
     ranked = []
@@ -132,6 +133,7 @@ def _regions_alike(way: Way, others: Iterable[Way]) -> set[str]:
 def _placement_faults(placement: Placement, task: Task, way: Way, market: Market) -> Iterator[str]:
     row = way.rows[0]
     available = [known["available"] for known in way.rows if known["available"] is not None]
+    levels = [level for known in way.rows if (level := market.capacity(known)) is not None]
     spot = placement.purchase == "spot"
     risk = market.risks.get((row["cloud"], row["region"], row["instance_type"]), (None, None)) if spot else (None, None)
     for what, said, is_so in (
@@ -141,6 +143,7 @@ def _placement_faults(placement: Placement, task: Task, way: Way, market: Market
         ("accelerator", placement.accelerator, row["accelerator"]),
         ("accelerators", placement.accelerator_count, row["accelerator_count"]),
         ("available", placement.available, True if available else None),
+        ("capacity", placement.capacity, max(levels, default=None)),
         ("interruptions", (placement.interruption_low, placement.interruption_high), risk),
     ):
         if said != is_so:
@@ -251,7 +254,7 @@ def _offers(some: Iterable[Way]) -> int:
 
 def _assumption_faults(plan: Plan, workload: Workload, snapshot: Snapshot) -> Iterator[str]:
     """What the best plan had to take for granted is said."""
-    market = Market(snapshot)
+    market = Market(snapshot, plan.created_at)
     place = {placement.task: (placement.cloud, placement.region) for placement in plan.best.placements}
     for edge in workload.edges:
         market.unknown.clear()

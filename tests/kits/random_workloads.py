@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from catalog_data.schema import Purchase
+from catalog_data.schema import OBSERVATIONS, Purchase, Signal
 from catalog_data.snapshot import Snapshot
 from engine.workload import (
     AcceleratorRequest,
@@ -17,7 +17,7 @@ from engine.workload import (
     Task,
     Workload,
 )
-from tests.kits.market import SEEN, Row, default_links, link, market, offer, region, risk, tiers
+from tests.kits.market import SEEN, Row, default_links, link, market, observed, offer, region, risk, tiers
 
 PLACES = (("aws", "us-east-1"), ("aws", "eu-west-1"), ("gcp", "us-central1"), ("oci", "moon-1"))
 REGIONS = {
@@ -57,14 +57,34 @@ def offers(draw: st.DrawFn) -> list[Row]:
 
 
 @st.composite
+def observations(draw: st.DrawFn, of: list[Row]) -> list[Row]:
+    """Looks at up to four offers, in their zone or the region: some expired, some that found nothing."""
+    if not of:
+        return []
+    rows: dict[tuple[object, ...], Row] = {}
+    for _ in range(draw(st.integers(0, 4))):
+        seen = draw(st.sampled_from(of))
+        row = observed(
+            seen,
+            draw(st.sampled_from((0.0, 0.0, 0.3, 1.0))),
+            hours=draw(st.sampled_from((1.0, 1.0, 0.0, -1.0))),
+            signal=draw(st.sampled_from(Signal)).value,
+            zone=draw(st.sampled_from((None, seen["zone"]))),
+        )
+        rows[tuple(row[name] for name in OBSERVATIONS.key)] = row
+    return list(rows.values())
+
+
+@st.composite
 def snapshots(draw: st.DrawFn) -> Snapshot:
     """A market where some regions, rates, throughputs and risks are not known."""
     rates = st.lists(st.sampled_from((0.0, 0.001, 0.005, 0.09)), min_size=2, max_size=2)
     pairs = [(source, target) for source in NAMES for target in NAMES if source != target and draw(st.booleans())]
     known = draw(st.sets(st.sampled_from(PLACES)))
     measured = draw(st.lists(st.sampled_from(pairs), max_size=2, unique=True)) if pairs else []
+    sold = draw(offers())
     return market(
-        draw(offers()),
+        sold,
         regions=[region(*place, *REGIONS[place]) for place in sorted(known)],
         egress=[
             row
@@ -76,6 +96,7 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
             *(link(source, target, 0.5) for source, target in measured),
         ],
         spot_risk=[risk(*place, "m-0", 0.05, 0.1) for place in sorted(draw(st.sets(st.sampled_from(PLACES))))],
+        observations=draw(observations(sold)),
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 
 from catalog_data.snapshot import Snapshot
@@ -19,6 +20,7 @@ Figures = tuple[float, float, float]
 
 HOMES: Final = {"s3": ("aws", "us-east-1"), "gs": ("gcp", "us-central1"), "az": ("azure", "eastus")}
 EU: Final = set("AT BE BG HR CY CZ DK EE FI FR DE GR HU IE IT LV LT LU MT NL PL PT RO SK SI ES SE".split())
+OBSERVED: Final = ("cloud", "region", "zone", "instance_type", "purchase")
 NEAR: Final = 1e-6
 """How far a solver may overstep a limit, relative to it."""
 
@@ -42,9 +44,10 @@ class Way:
 
 @dataclass
 class Market:
-    """The snapshot, looked up by place; `unknown` collects what it had no figure for."""
+    """The snapshot at an instant, looked up by place; `unknown` collects what it had no figure for."""
 
     snapshot: Snapshot
+    now: datetime
     unknown: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -55,10 +58,20 @@ class Market:
             (row["cloud"], row["region"], row["instance_type"]): (row["interruption_low"], row["interruption_high"])
             for row in self.snapshot.spot_risk.to_dicts()
         }
+        self.levels: dict[tuple[str | None, ...], list[float]] = {}
+        for row in self.snapshot.observations.to_dicts():
+            if row["expires_at"] > self.now:
+                self.levels.setdefault(tuple(row[name] for name in OBSERVED), []).append(row["level"])
         self.tiers: dict[tuple[str, ...], list[tuple[float, float]]] = {}
         for row in self.snapshot.egress.to_dicts():
             pair = row["src_cloud"], row["src_region"], row["dst_cloud"], row["dst_region"]
             self.tiers.setdefault(pair, []).append((row["tier_from_gb"], row["egress_usd_gb"]))
+
+    def capacity(self, row: Row) -> float | None:
+        """The least that is known of the capacity of an offer, in its zone and in its region."""
+        places = {row["zone"], None}
+        levels = [self.levels.get(tuple({**row, "zone": zone}[name] for name in OBSERVED), []) for zone in places]
+        return min((level for of_place in levels for level in of_place), default=None)
 
     def egress_usd(self, source: tuple[str, str], target: tuple[str, str], gb: float) -> float:
         """What moving so many GB costs, GB by GB through the tiers; 0, and noted, where no rate is known.
@@ -113,6 +126,8 @@ def met(task: Task, workload: Workload, market: Market) -> Iterator[tuple[Row, i
     """Every offer that meets a requirement, with the number of the first such."""
     for row in market.offers:
         if row["quantity"] is not None and row["quantity"] < task.num_nodes:
+            continue
+        if market.capacity(row) == 0:
             continue
         number = next((n for n, r in enumerate(task.requirements) if _meets(row, r, workload.residency, market)), None)
         if number is not None:
