@@ -8,6 +8,7 @@ them. What a caller's own function raises (`reduce`, `step`) is passed on as it 
 
 from __future__ import annotations
 
+import socket
 import ssl
 import threading
 import time
@@ -300,7 +301,7 @@ class Client:
             if untrusted:
                 hint = "SSL_CERT_FILE can name the certificates to trust"
                 raise UnreachableError(f"{where}: its certificate is not trusted: {untrusted}", hint) from error
-            raise _RetryableError(str(error) or type(error).__name__) from error
+            raise _RetryableError(_of_the_way(error)) from error
 
     def _received(self, answer: httpx.Response) -> Iterator[bytes]:
         """The parts of the body, unpacked here since httpx takes a packed one that was cut off for whole."""
@@ -417,11 +418,22 @@ def _unsendable(where: str) -> RefusedError:
     )
 
 
-def _untrusted(error: BaseException) -> str:
-    """Why the server's certificate is not trusted; an empty text where that is not the fault."""
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and what it came of."""
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return str(cause.verify_message)
+        yield cause
         cause = cause.__cause__ or cause.__context__
-    return ""
+
+
+def _untrusted(error: BaseException) -> str:
+    """Why the server's certificate is not trusted; an empty text where that is not the fault."""
+    found = (str(cause.verify_message) for cause in _causes(error) if isinstance(cause, ssl.SSLCertVerificationError))
+    return next(found, "")
+
+
+def _of_the_way(error: httpx.TransportError) -> str:
+    """What a fault on the way is, in words."""
+    if any(isinstance(cause, socket.gaierror) for cause in _causes(error)):
+        return "the host is not found: is there a network?"
+    return str(error) or type(error).__name__

@@ -22,7 +22,7 @@ from typing import Final
 import polars as pl
 
 from catalog_data.atomic import alone
-from catalog_data.errors import CatalogBusyError
+from catalog_data.errors import CatalogBusyError, CatalogUnwritableError
 from catalog_data.publishing import Claims, publish
 from catalog_data.refresh_state import RefreshState, SourceState, folder_of, read_state, write_state
 from catalog_data.schema import INSTANCE_TYPES, OFFERS, REGIONS, TABLES
@@ -142,6 +142,7 @@ def refresh(
 
     Raises:
         CatalogBusyError: another refresh of this catalog is running.
+        CatalogUnwritableError: there is no room to publish, and nothing was changed; or none to note what was seen.
         CatalogError: the catalog cannot be read or written; nothing was changed.
     """
     folder = folder_of(catalog)
@@ -157,8 +158,10 @@ def refresh(
         snapshot = known.snapshot
         if not settings.dry_run:
             if _is_news(looks, good, known):
-                snapshot = _publish(catalog, looks, good, settings.now, work)
-            _remember(catalog, looks, good, brought, known.state, settings.now)
+                with _writing(f"the catalog {catalog} could not be written"):
+                    snapshot = _publish(catalog, looks, good, settings.now, work)
+            with _writing(f"what was seen could not be noted in {folder}"):
+                _remember(catalog, looks, good, brought, known.state, settings.now)
         for look in looks:
             if look.source.name in brought:
                 watch(look)
@@ -167,11 +170,22 @@ def refresh(
 
 @contextmanager
 def _work_folder(folder: Path) -> Iterator[Path]:
-    """An empty folder that is gone afterwards; those that refreshes left when they were killed are gone before."""
+    """An empty folder that is gone afterwards; what refreshes left when they were killed is gone before."""
     for left in folder.glob("work-*"):
         shutil.rmtree(left)
+    for draft in folder.glob("state.json.new-*"):
+        draft.unlink()
     with tempfile.TemporaryDirectory(prefix="work-", dir=folder, ignore_cleanup_errors=True) as work:
         yield Path(work)
+
+
+@contextmanager
+def _writing(what: str) -> Iterator[None]:
+    """The refusals of the system and of polars to write a file, as ours."""
+    try:
+        yield
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise CatalogUnwritableError(f"{what}: {error}", "free some space") from error
 
 
 def _known(catalog: Path, sources: Sequence[Source]) -> _Known:

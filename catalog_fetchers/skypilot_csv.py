@@ -25,6 +25,7 @@ import polars as pl
 
 from catalog_data.normalise import UnknownNameError, cloud_name
 from catalog_data.schema import INSTANCE_TYPES, OFFERS, Confidence, Purchase
+from catalog_fetchers.azure_names import GPUS
 from catalog_fetchers.base import Access, Page, Pages, Source, Tables
 from catalog_fetchers.errors import AnswerError, MissingPageError
 from catalog_fetchers.rows import accelerator, stamped
@@ -222,7 +223,17 @@ def _in_our_words(cloud: str, rows: pl.DataFrame) -> pl.DataFrame:
         on_demand="Price",
         spot="SpotPrice",
     ).unique(maintain_order=True)
+    if cloud == "azure":
+        words = words.with_columns(accelerator_count=_parts_of_gpus())
     return _by_region(words) if cloud in ZONE_IDS else words
+
+
+def _parts_of_gpus() -> pl.Expr:
+    """The number of accelerators, which the layout rounds up to whole ones where Azure sells a part of one."""
+    known = {size: float(count) for size, (_, count) in GPUS.items()}
+    count = pl.col("accelerator_count")
+    part = pl.col("instance_type").replace_strict(known, default=None, return_dtype=pl.Float64)
+    return pl.when(count.is_not_null()).then(pl.coalesce(part, count))
 
 
 def _accelerator(name: str, instance_type: str | None, gib: float | None) -> str | None:

@@ -353,6 +353,7 @@ def test_no_real_change_of_a_price_is_a_jump(shared: Path) -> None:
         "purchase": pl.lit("spot"),
         "available": pl.lit(None, pl.Boolean),
         "quantity": pl.lit(None, pl.Int64),
+        "unconfirmed": pl.lit(None, pl.Boolean),
         "source": pl.lit("test"),
         "source_version": pl.lit(None, pl.String),
         "observed_at": pl.lit(SEEN),

@@ -128,7 +128,7 @@ def test_a_tpu_slice_bears_googles_name_and_its_chips(found: Imported) -> None:
         ("vast", "4x-A100_SXM4-32-65536", "A100-80GB", 4, 80),
         ("cudo", "epyc-genoa-a100-pcie_1x8v16gb", "A100-80GB", 1, 80),
         ("azure", "Standard_NC24ads_A100_v4", "A100-80GB", 1, None),
-        ("azure", "Standard_NV6ads_A10_v5", "A10", 0.167, None),
+        ("azure", "Standard_NV6ads_A10_v5", "A10", 1 / 6, None),
         ("seeweb", "ECS1GPU12", "RTXPRO6000", 1, None),
     ],
 )

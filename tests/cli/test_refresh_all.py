@@ -207,7 +207,7 @@ def test_scores_of_a_catalog_with_few_types(tmp_path: Path) -> None:
     """The one source that would ask too much here."""
     with stage_of(*sources_named(MANY_QUESTIONS)) as stage:
         job = Job(tmp_path, stage)
-        published(job.catalog, **stage.known)
+        published(job.catalog, stage.known)
         look = refreshed(job, "--only", MANY_QUESTIONS).sources[MANY_QUESTIONS]
     assert (look["outcome"], look["requests"], look["rows"]) == ("published", 2, 4)
 

@@ -185,15 +185,15 @@ def test_a_row_that_fails_a_check_is_rejected_and_listed(broker: Run, vms: Path)
     """The sound row of the file is published; the other is listed with its reason."""
     done = broker("catalog", "import", vms)
     assert done.code == 0
-    assert "skypilot_import rejected: 1 zero_price.\n`skybroker catalog rejected` lists these rows.\n" in done.out
+    assert "import_vms rejected: 1 zero_price.\n`skybroker catalog rejected` lists these rows.\n" in done.out
     rows = json.loads(broker("catalog", "rejected", "--output", "json").out)["rejected"]
     assert [(row["source"], row["table"], row["reason"], row["price_usd_h"]) for row in rows] == [
-        ("skypilot_import", "offers", "zero_price", 0.0)
+        ("import_vms", "offers", "zero_price", 0.0)
     ]
-    table = broker("catalog", "rejected", "skypilot_import").out
+    table = broker("catalog", "rejected", "import_vms").out
     assert "lambda us-east-1 - gpu_1x_a10 on_demand" in table
     price = json.loads(broker("catalog", "history", "lambda", "cpu_4x_general", "--output", "json").out)["prices"]
-    assert [(row["price_usd_h"], row["source"]) for row in price] == [(0.2, "skypilot_import")]
+    assert [(row["price_usd_h"], row["source"]) for row in price] == [(0.2, "import_vms")]
 
 
 def test_few_rows_of_each_reason_are_shown(broker: Run, vms: Path) -> None:
@@ -248,7 +248,7 @@ def test_prune_refuses_what_is_no_time(broker: Run, keep: str) -> None:
     """Wrong usage, with an example."""
     done = broker("catalog", "prune", "--keep", keep)
     assert done.code == 64
-    assert "hint: for example --keep 90d" in done.err
+    assert "hint: write a time back from now (90d, 12h)" in done.err
 
 
 # Private prices.
