@@ -150,5 +150,5 @@ SOURCE: Final = Source(
     page="https://docs.aws.amazon.com/awsaccountbilling/latest/aboutv2/using-the-aws-price-list-bulk-api.html",
     fetch=fetch,
     parse=parse,
-    asks_catalog=True,
+    turn=2,
 )

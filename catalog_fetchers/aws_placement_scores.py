@@ -118,7 +118,7 @@ SOURCE: Final = Source(
     missing=missing,
     fetch=fetch,
     parse=parse,
-    asks_catalog=True,
+    turn=1,
     per_second=1,
     asked_for=True,
 )

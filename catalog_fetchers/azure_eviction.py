@@ -119,6 +119,6 @@ SOURCE: Final = Source(
     missing=azure_auth.missing,
     fetch=fetch,
     parse=parse,
-    asks_catalog=True,
+    turn=1,
     per_second=2,
 )

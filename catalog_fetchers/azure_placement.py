@@ -111,7 +111,7 @@ SOURCE: Final = Source(
     missing=azure_auth.missing,
     fetch=fetch,
     parse=parse,
-    asks_catalog=True,
+    turn=1,
     per_second=0.5,
     asked_for=True,
 )

@@ -64,7 +64,8 @@ class Source:
         with that purchase. Rows of lesser sources that it does not confirm there are no longer offered.
     complete_everywhere: it is so for all regions of its clouds, also those of which it has no row.
     current: what it says holds now; a source of figures from the past keeps the dates of its rows.
-    asks_catalog: it is looked at after the others, since it asks about what the catalog knows (`Access`).
+    turn: when it is looked at: 1 after those of 0, since it asks about what the catalog knows of its clouds (`Access`),
+        2 where it asks about all clouds.
     per_second: the most requests a second that the provider accepts.
     asked_for: it is fetched only when it is named, since it costs the user something.
     """
@@ -80,7 +81,7 @@ class Source:
     complete_for: tuple[Purchase, ...] = ()
     complete_everywhere: bool = False
     current: bool = True
-    asks_catalog: bool = False
+    turn: int = 0
     per_second: float = 5.0
     asked_for: bool = False
 

@@ -219,6 +219,6 @@ SOURCE: Final = Source(
     missing=_missing,
     fetch=fetch,
     parse=parse,
-    asks_catalog=True,
+    turn=1,
     per_second=4,
 )

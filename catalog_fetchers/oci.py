@@ -279,6 +279,6 @@ SOURCE: Final = Source(
     page="https://www.oracle.com/cloud/costestimator.html",
     fetch=fetch,
     parse=parse,
-    asks_catalog=True,
+    turn=1,
     per_second=1,
 )

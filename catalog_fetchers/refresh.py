@@ -23,6 +23,7 @@ import polars as pl
 
 from catalog_data.atomic import alone
 from catalog_data.errors import CatalogBusyError, CatalogUnwritableError
+from catalog_data.precedence import COMPLETE, effective
 from catalog_data.publishing import Claims, publish
 from catalog_data.refresh_state import RefreshState, SourceState, folder_of, read_state, write_state
 from catalog_data.schema import INSTANCE_TYPES, OFFERS, REGIONS, TABLES
@@ -107,6 +108,7 @@ class Report:
 class _Brought:
     """What a look brought, and the client whose answers are kept if it is good."""
 
+    source: Source
     tables: Tables
     client: Client
 
@@ -123,13 +125,23 @@ class _Known:
 
     def with_brought(self, brought: Mapping[str, _Brought]) -> _Known:
         """With what others have brought meanwhile, unchecked: enough to know what to ask about."""
+        claims = {claim for claim in self.complete if claim[0] not in brought}
+        claims |= {claim for found in brought.values() for claim in _claims(found.source)}
+        complete = pl.DataFrame(sorted(claims), schema=COMPLETE, orient="row")
         tables = {
-            name: pl.concat(
-                [table, *(found.tables[name] for found in brought.values() if name in found.tables)]
-            ).unique(TABLES[name].key, keep="last", maintain_order=True)
+            name: effective(
+                TABLES[name],
+                pl.concat([table, *(found.tables[name] for found in brought.values() if name in found.tables)]),
+                complete,
+            )
             for name, table in self.tables.items()
         }
         return replace(self, tables=tables)
+
+
+def _claims(source: Source) -> set[tuple[str, str, bool]]:
+    """What a source is complete for, as the catalog has it."""
+    return {(source.name, str(purchase), source.complete_everywhere) for purchase in source.complete_for}
 
 
 def refresh(
@@ -151,9 +163,9 @@ def refresh(
         looks = [Look(source) for source in sources]
         known = _known(catalog, sources)
         brought: dict[str, _Brought] = {}
-        for asking in (False, True):
-            turn = [look for look in looks if look.source.asks_catalog == asking]
-            brought |= _look_at_all(turn, known.with_brought(brought), settings, work, watch)
+        for turn in sorted({source.turn for source in sources}):
+            now = [look for look in looks if look.source.turn == turn]
+            brought |= _look_at_all(now, known.with_brought(brought), settings, work, watch)
         good = _judge_all(looks, brought, known, settings)
         snapshot = known.snapshot
         if not settings.dry_run:
@@ -288,7 +300,7 @@ def _look_at(
             offers=known.tables[OFFERS.name].filter(of_clouds),
         )
         pages = tuple(source.fetch(access))
-    return _Brought(source.parse(pages, settings.now), client)
+    return _Brought(source, source.parse(pages, settings.now), client)
 
 
 # Judging.
@@ -338,10 +350,7 @@ def _looks_in_a_row(look: Look, state: RefreshState, now: datetime) -> int:
 
 def _is_news(looks: Iterable[Look], good: Mapping[str, Judged], known: _Known) -> bool:
     """Whether any source says other things than before, or is complete for something else now."""
-    judged_sources = [look.source for look in looks if look.source.name in good]
-    claimed = {
-        (source.name, str(one), source.complete_everywhere) for source in judged_sources for one in source.complete_for
-    }
+    claimed = {claim for look in looks if look.source.name in good for claim in _claims(look.source)}
     before = {claim for claim in known.complete if claim[0] in good}
     return claimed != before or any(look.outcome is Outcome.PUBLISHED for look in looks)
 

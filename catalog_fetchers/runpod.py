@@ -370,6 +370,6 @@ SOURCE: Final = Source(
     page="https://graphql-spec.runpod.io/",
     fetch=fetch,
     parse=parse,
-    asks_catalog=True,
+    turn=1,
     per_second=2,
 )

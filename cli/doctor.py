@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -149,9 +150,7 @@ def _held(private: PrivatePrices | None) -> Held:
 
 def _packages() -> dict[str, str]:
     """Python, ourselves and what we require, with versions."""
-    names = sorted(
-        line.split(";")[0].split("[")[0].rstrip("<>=!~., 0123456789") for line in requires(OUR_DISTRIBUTION) or ()
-    )
+    names = sorted(match[0] for line in requires(OUR_DISTRIBUTION) or () if (match := re.match(r"[\w.-]+", line)))
     return {
         "python": ".".join(str(part) for part in sys.version_info[:3]),
         **{name: version(name) for name in (OUR_DISTRIBUTION, *names)},

@@ -136,8 +136,9 @@ composed and not recorded. A provider that answers otherwise than it documents f
 
 {sources}
 
-`skybroker catalog import` reads two things more, once: a catalog in SkyPilot's layout (`skypilot_import`), and a grid
-of throughput or egress prices between regions (`grid_import`).
+`skybroker catalog import` reads two things more, once: a catalog in SkyPilot's layout, and a grid of throughput or
+egress prices between regions. The source is named after the file or folder (`import_my_grid`); another import of the
+same name takes its place, and `skybroker catalog forget` takes it out.
 """
 
 

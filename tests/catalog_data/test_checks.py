@@ -443,6 +443,7 @@ def real_list(cloud: str, path: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
         price_usd_h="Price",
         available=pl.lit(value=True),
         quantity=pl.lit(None, pl.Int64),
+        unconfirmed=pl.lit(None, pl.Boolean),
         **{name: pl.col(name) for name in PROVENANCE},
     )
     unique = machines.unique(("cloud", "instance_type"), keep="first", maintain_order=True)

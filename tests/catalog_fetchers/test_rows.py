@@ -28,6 +28,7 @@ def test_each_row_says_where_it_comes_from() -> None:
         "price_usd_h": 0.1,
         "available": None,
         "quantity": None,
+        "unconfirmed": None,
         "source": "a_source",
         "source_version": "7",
         "observed_at": LOOK,
