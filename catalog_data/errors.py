@@ -13,6 +13,7 @@ CatalogError
 
 from __future__ import annotations
 
+import fcntl
 import os
 from pathlib import Path
 
@@ -63,6 +64,20 @@ def unreadable(path: Path, why: str) -> CatalogDamagedError:
         hint = "that is a folder: name a file with SKYBROKER_CATALOG"
     elif os.access(path, os.F_OK) and not os.access(path, os.R_OK):
         hint = "its permissions forbid it: chmod u+r, or name another file with SKYBROKER_CATALOG"
+    elif _is_locked(path):
+        hint = "another program has it open for writing: close it there"
     else:
         hint = f"move it away (mv {path} {path}.damaged) and the next command starts from the embedded catalog"
     return CatalogDamagedError(f"the catalog {path} cannot be read: {why}", hint)
+
+
+def _is_locked(path: Path) -> bool:
+    """Whether another process holds the lock that a database has while it writes."""
+    try:
+        with path.open("rb") as file:
+            fcntl.lockf(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False

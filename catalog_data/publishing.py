@@ -6,6 +6,7 @@ under a writer's lock: a reader has the whole snapshot before or the whole one a
 
 from __future__ import annotations
 
+import glob
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -231,7 +232,9 @@ def _stage(connection: Connection, name: str, file: Path | None) -> None:
     connection.execute(f"CREATE TEMP TABLE staged_{name} ({duckdb_columns(table)})")
     if file is None:
         return
-    if faults := table.misfits(pl.read_parquet_schema(file)):
+    with file.open("rb") as data:
+        faults = table.misfits(pl.read_parquet_schema(data))
+    if faults:
         raise ValueError("; ".join(faults))
     connection.execute(f"INSERT INTO staged_{name} {_from_parquet(table, file)}")
     key = names([*table.key, "source"])
@@ -275,7 +278,7 @@ def _cloud_of(table: Table) -> str:
 def _from_parquet(table: Table, file: Path) -> str:
     """The query for the rows in a Parquet file of polars, as the table has them."""
     columns = ", ".join(_as_stored(column) for column in table.columns)
-    return f"SELECT {columns} FROM read_parquet({literal(str(file))})"
+    return f"SELECT {columns} FROM read_parquet({literal(glob.escape(str(file)))})"
 
 
 def _as_stored(column: Column) -> str:

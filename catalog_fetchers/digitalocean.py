@@ -5,10 +5,8 @@ A price holds in every region that a size names; a size that is sold out names n
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Final
 
 from pydantic import BaseModel
@@ -17,6 +15,7 @@ from catalog_data.schema import INSTANCE_TYPES, OFFERS, Confidence, Purchase
 from catalog_fetchers.answers import read_as
 from catalog_fetchers.base import Access, Page, Pages, Source, Tables
 from catalog_fetchers.errors import AnswerError
+from catalog_fetchers.keys import ApiKey
 from catalog_fetchers.rows import accelerator, rows_of
 
 CLOUD: Final = "digitalocean"
@@ -24,8 +23,12 @@ NAME: Final = "digitalocean"
 HOST: Final = "https://api.digitalocean.com/"
 FIRST: Final = f"{HOST}v2/sizes?per_page=200"
 """200 is the most that a page holds."""
-KEYS: Final = ("DIGITALOCEAN_TOKEN", "DIGITALOCEAN_ACCESS_TOKEN")
-KEY_FILE: Final = ".config/doctl/config.yaml"
+KEY: Final = ApiKey(
+    ("DIGITALOCEAN_TOKEN", "DIGITALOCEAN_ACCESS_TOKEN"),
+    ".config/doctl/config.yaml",
+    "access-token:",
+    "sign in with doctl, which writes",
+)
 
 
 class _Amount(BaseModel):
@@ -70,7 +73,7 @@ class _Answer(BaseModel):
 
 def fetch(access: Access) -> Iterator[Page]:
     """The pages of sizes."""
-    headers = {"Authorization": f"Bearer {_key(access.env, access.home)}"}
+    headers = {"Authorization": f"Bearer {KEY.found(access.env, access.home)}"}
     pages: list[Page] = []
 
     def read(url: str) -> str | None:
@@ -140,30 +143,13 @@ def _offers(sizes: Iterable[_Size]) -> Iterator[dict[str, Any]]:
             }
 
 
-def _key(env: Mapping[str, str], home: Path) -> str:
-    """The token in the environment, or the one that doctl keeps (`access-token: ...`)."""
-    for name in KEYS:
-        if env.get(name):
-            return env[name]
-    try:
-        text = (home / KEY_FILE).read_text(encoding="utf-8")
-    except OSError:
-        return ""
-    found = re.search(r"^access-token:\s*(\S+)", text, re.MULTILINE)
-    return found[1].strip("\"'") if found else ""
-
-
-def _missing(env: Mapping[str, str], home: Path) -> str:
-    return "" if _key(env, home) else f"set {KEYS[0]}, or sign in with doctl (~/{KEY_FILE})"
-
-
 SOURCE: Final = Source(
     name=NAME,
     clouds=(CLOUD,),
     brings="Droplet sizes with GPUs, on-demand prices, regions in which they can be created",
     page="https://docs.digitalocean.com/reference/api/reference/sizes/",
-    needs=f"{KEYS[0]} or ~/{KEY_FILE}",
-    missing=_missing,
+    needs=KEY.needs,
+    missing=KEY.missing,
     fetch=fetch,
     parse=parse,
     complete_for=(Purchase.ON_DEMAND,),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -12,13 +11,13 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from catalog_data.schema import INSTANCE_TYPES, OFFERS, Confidence, Purchase
 from catalog_fetchers.answers import read_as
 from catalog_fetchers.base import Access, Page, Pages, Source, Tables
+from catalog_fetchers.keys import ApiKey
 from catalog_fetchers.rows import accelerator, rows_of
 
 CLOUD: Final = "hyperbolic"
 NAME: Final = "hyperbolic"
 URL: Final = "https://api.hyperbolic.xyz/v2/skypilot/catalog"
-KEY: Final = "HYPERBOLIC_API_KEY"
-KEY_FILE: Final = ".hyperbolic/api_key"
+KEY: Final = ApiKey(("HYPERBOLIC_API_KEY",), ".hyperbolic/api_key")
 
 
 def _figure(said: object) -> object:
@@ -51,7 +50,7 @@ class _Answer(BaseModel):
 
 def fetch(access: Access) -> Iterator[Page]:
     """The one answer."""
-    key = _key(access.env, access.home)
+    key = KEY.found(access.env, access.home)
     yield Page("catalog", access.client.get(URL, headers={"Authorization": f"Bearer {key}"}))
 
 
@@ -91,27 +90,13 @@ def _offers(machines: Iterable[_Machine]) -> Iterator[dict[str, Any]]:
                 }
 
 
-def _key(env: Mapping[str, str], home: Path) -> str:
-    """The key in the environment, or in the file that the tools of this cloud keep."""
-    if env.get(KEY):
-        return env[KEY]
-    try:
-        return (home / KEY_FILE).read_text(encoding="utf-8").strip()
-    except OSError:
-        return ""
-
-
-def _missing(env: Mapping[str, str], home: Path) -> str:
-    return "" if _key(env, home) else f"set {KEY}, or put the key into ~/{KEY_FILE}"
-
-
 SOURCE: Final = Source(
     name=NAME,
     clouds=(CLOUD,),
     brings="machines, on-demand prices",
     page="https://docs.hyperbolic.xyz",
-    needs=f"{KEY} or ~/{KEY_FILE}",
-    missing=_missing,
+    needs=KEY.needs,
+    missing=KEY.missing,
     fetch=fetch,
     parse=parse,
     complete_for=(Purchase.ON_DEMAND, Purchase.SPOT),

@@ -6,11 +6,9 @@ plan, whose prices do not name the profile: they are offered without a price.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -21,6 +19,7 @@ from catalog_data.schema import INSTANCE_TYPES, OFFERS, Confidence, Purchase
 from catalog_fetchers.answers import read_as
 from catalog_fetchers.base import Access, Page, Pages, Source, Tables
 from catalog_fetchers.errors import AnswerError, RefusedError
+from catalog_fetchers.keys import ApiKey
 from catalog_fetchers.rows import accelerator, rows_of
 
 CLOUD: Final = "ibm"
@@ -32,8 +31,7 @@ VERSION: Final[Mapping[str, str | int]] = MappingProxyType({"version": "2026-06-
 
 CATALOG: Final = "https://globalcatalog.cloud.ibm.com/api/v1"
 LIMIT: Final = 200
-KEY: Final = "IBMCLOUD_API_KEY"
-KEY_FILE: Final = ".ibm/credentials.yaml"
+KEY: Final = ApiKey(("IBMCLOUD_API_KEY",), ".ibm/credentials.yaml", "iam_api_key:", "put `iam_api_key: ...` into")
 
 METRICS: Final[Mapping[Purchase, str]] = MappingProxyType(
     {Purchase.ON_DEMAND: "part-is.instance-hours-{}", Purchase.SPOT: "part-is.spot-{}"}
@@ -203,7 +201,7 @@ def _token(access: Access) -> str:
     Raises:
         RefusedError: the key is not accepted, which IAM answers with 400.
     """
-    form = {"grant_type": "urn:ibm:params:oauth:grant-type:apikey", "apikey": _key(access.env, access.home)}
+    form = {"grant_type": "urn:ibm:params:oauth:grant-type:apikey", "apikey": KEY.found(access.env, access.home)}
     try:
         body = access.client.post(TOKENS, form=form)
     except AnswerError as error:
@@ -299,29 +297,13 @@ def _offers(
                 yield row | {"purchase": Purchase.SPOT, "price_usd_h": spot}
 
 
-def _key(env: Mapping[str, str], home: Path) -> str:
-    """The API key in the environment, or in the file that other tools keep (`iam_api_key: ...`)."""
-    if env.get(KEY):
-        return env[KEY]
-    try:
-        text = (home / KEY_FILE).read_text(encoding="utf-8")
-    except OSError:
-        return ""
-    found = re.search(r"^\s*iam_api_key\s*:\s*['\"]?([^\s'\"]+)", text, re.MULTILINE)
-    return found[1] if found else ""
-
-
-def _missing(env: Mapping[str, str], home: Path) -> str:
-    return "" if _key(env, home) else f"set {KEY}, or put `iam_api_key: ...` into ~/{KEY_FILE}"
-
-
 SOURCE: Final = Source(
     name=NAME,
     clouds=(CLOUD,),
     brings="instance profiles by region, on-demand and spot list prices",
     page="https://cloud.ibm.com/apidocs/vpc",
-    needs=f"{KEY} or ~/{KEY_FILE}",
-    missing=_missing,
+    needs=KEY.needs,
+    missing=KEY.missing,
     fetch=fetch,
     parse=parse,
     complete_for=(Purchase.ON_DEMAND,),

@@ -10,7 +10,6 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any, Final
 
 from pydantic import BaseModel
@@ -18,13 +17,13 @@ from pydantic import BaseModel
 from catalog_data.schema import INSTANCE_TYPES, OBSERVATIONS, OFFERS, Confidence, Purchase, Signal
 from catalog_fetchers.answers import read_as
 from catalog_fetchers.base import Access, Page, Pages, Source, Tables
+from catalog_fetchers.keys import ApiKey
 from catalog_fetchers.rows import accelerator, rows_of
 
 CLOUD: Final = "lambda"
 NAME: Final = "lambda"
 URL: Final = "https://cloud.lambda.ai/api/v1/instance-types"
-KEY: Final = "LAMBDA_API_KEY"
-KEY_FILE: Final = ".lambda_cloud/lambda_keys"
+KEY: Final = ApiKey(("LAMBDA_API_KEY",), ".lambda_cloud/lambda_keys", "api_key =", "put `api_key = ...` into")
 HOLDS: Final = timedelta(minutes=30)
 """How long an answer about capacity says anything: machines are taken within minutes."""
 
@@ -57,7 +56,7 @@ class _Answer(BaseModel):
 
 def fetch(access: Access) -> Iterator[Page]:
     """The one answer, and the regions that the catalog knows."""
-    key = _key(access.env, access.home)
+    key = KEY.found(access.env, access.home)
     yield Page("instance_types", access.client.get(URL, headers={"Authorization": f"Bearer {key}"}))
     known = sorted(set(access.regions.filter(cloud=CLOUD)["region"]) | set(access.offers["region"]))
     yield Page("known_regions", json.dumps(known).encode())
@@ -126,29 +125,13 @@ def _capacity(entries: Iterable[_Entry], regions: Iterable[str], expires_at: dat
             }
 
 
-def _key(env: Mapping[str, str], home: Path) -> str:
-    """The key in the environment, or in the file that the tools of this cloud keep (`api_key = ...`)."""
-    if env.get(KEY):
-        return env[KEY]
-    try:
-        text = (home / KEY_FILE).read_text(encoding="utf-8")
-    except OSError:
-        return ""
-    found = re.search(r"^\s*api_key\s*=\s*(\S+)", text, re.MULTILINE)
-    return found[1] if found else ""
-
-
-def _missing(env: Mapping[str, str], home: Path) -> str:
-    return "" if _key(env, home) else f"set {KEY}, or put `api_key = ...` into ~/{KEY_FILE}"
-
-
 SOURCE: Final = Source(
     name=NAME,
     clouds=(CLOUD,),
     brings="types, on-demand prices, regions with capacity",
     page="https://docs.lambda.ai/public-cloud/cloud-api",
-    needs=f"{KEY} or ~/{KEY_FILE}",
-    missing=_missing,
+    needs=KEY.needs,
+    missing=KEY.missing,
     fetch=fetch,
     parse=parse,
     turn=1,

@@ -352,7 +352,12 @@ def _is_news(looks: Iterable[Look], good: Mapping[str, Judged], known: _Known) -
     """Whether any source says other things than before, or is complete for something else now."""
     claimed = {claim for look in looks if look.source.name in good for claim in _claims(look.source)}
     before = {claim for claim in known.complete if claim[0] in good}
-    return claimed != before or any(look.outcome is Outcome.PUBLISHED for look in looks)
+    return claimed != before or bool(_news(looks))
+
+
+def _news(looks: Iterable[Look]) -> list[str]:
+    """The sources that say other things than before."""
+    return sorted(look.source.name for look in looks if look.outcome is Outcome.PUBLISHED)
 
 
 def _publish(
@@ -378,7 +383,7 @@ def _publish(
         catalog,
         batch,
         published_at=now,
-        note=f"refresh: {', '.join(sorted(good))}",
+        note=f"refresh: {', '.join(_news(looks) or sorted(good))}",
         looks=claims,
         wait_s=PUBLISH_PATIENCE_S,
     )

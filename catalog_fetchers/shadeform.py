@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any, Final
 
 from pydantic import BaseModel
@@ -19,13 +18,13 @@ from catalog_data.schema import INSTANCE_TYPES, OBSERVATIONS, OFFERS, REGIONS, C
 from catalog_fetchers.answers import read_as
 from catalog_fetchers.base import Access, Page, Pages, Source, Tables
 from catalog_fetchers.countries import CONTINENTS, COUNTRY_ALONE
+from catalog_fetchers.keys import ApiKey
 from catalog_fetchers.rows import accelerator, rows_of
 
 CLOUD: Final = "shadeform"
 NAME: Final = "shadeform"
 URL: Final = "https://api.shadeform.ai/v1/instances/types"
-KEY: Final = "SHADEFORM_API_KEY"
-KEY_FILE: Final = ".shadeform/api_key"
+KEY: Final = ApiKey(("SHADEFORM_API_KEY",), ".shadeform/api_key")
 HOLDS: Final = timedelta(minutes=30)
 """How long an answer about capacity says anything: machines are taken within minutes."""
 
@@ -63,7 +62,7 @@ class _Answer(BaseModel):
 
 def fetch(access: Access) -> Iterator[Page]:
     """The one answer: all types, the sold-out ones too."""
-    key = _key(access.env, access.home)
+    key = KEY.found(access.env, access.home)
     yield Page("instance_types", access.client.get(URL, headers={"X-API-KEY": key}))
 
 
@@ -156,27 +155,13 @@ def _stock(kinds: Iterable[_Type], expires_at: datetime) -> Iterator[dict[str, A
             }
 
 
-def _key(env: Mapping[str, str], home: Path) -> str:
-    """The key in the environment, or in the file where users of `sky` have it."""
-    if env.get(KEY):
-        return env[KEY]
-    try:
-        return (home / KEY_FILE).read_text(encoding="utf-8").strip()
-    except OSError:
-        return ""
-
-
-def _missing(env: Mapping[str, str], home: Path) -> str:
-    return "" if _key(env, home) else f"set {KEY}, or put the key into ~/{KEY_FILE}"
-
-
 SOURCE: Final = Source(
     name=NAME,
     clouds=(CLOUD,),
     brings="GPU machines of many small clouds, on-demand prices, where they can be had",
     page="https://docs.shadeform.ai/api-reference/instances/instances-types",
-    needs=f"{KEY} or ~/{KEY_FILE}",
-    missing=_missing,
+    needs=KEY.needs,
+    missing=KEY.missing,
     fetch=fetch,
     parse=parse,
     complete_for=(Purchase.ON_DEMAND,),

@@ -61,13 +61,17 @@ Most things are said by more than one source. What each of them said is kept; wh
 refresh:
 
 - The better confidence comes first: a provider's own answer is `high`, what third parties gathered is `medium`, what
-  is in doubt is `low`. Of two that are equal the later look wins.
+  is in doubt is `low`. Each half year that a figure lies behind the newest look at its cloud costs one step. Of two
+  that are equal the later look wins, by weeks.
 - A price is for one cloud, region, type and way to buy, and comes from one source. Prices of two are never mixed.
-- A source that is *complete for* a way to buy (see the table) speaks for each region in which it has a price so: what
-  it does not list there is not sold there, whoever else says so.
+- A source that is *complete for* a way to buy (see the table) speaks for each region in which it has a price so, or
+  for its whole cloud: what it does not list there is not sold there, whoever else says so. What it lists without a
+  price it leaves to others, and a source that lies half a year behind speaks for nobody but itself.
 - A price of a whole region holds in each zone in which the type is known to be offered, unless its source has prices by
   zone.
 - A type that was seen in a zone and has no price stays listed, without one.
+- A type that is not among those that the provider itself offers in a region is not to be had there.
+- The tiers of a price of traffic between two places come from one source, all of them.
 - Of a machine (vCPUs, memory, network) the best source says what it knows, and the next best fills in what it leaves
   open.
 
@@ -82,24 +86,29 @@ overloaded server, a request to come later. One that fails keeps its last good r
 exit code is 1. One whose credentials are missing is skipped, which is no error.
 
 A source of which a table lost more than a third of its rows is *held back*: more often a page is missing than a third
-of a market is closed. If the loss is real, `skybroker catalog refresh --only NAME --accept-changes` believes it.
+of a market is closed. A whole region that a complete source no longer lists keeps its last good rows for the same
+reason. What three looks in a row agree on, an hour apart at least, is believed;
+`skybroker catalog refresh --only NAME --accept-changes` believes it at once.
+
+A source that is no longer read keeps what it said. `skybroker catalog forget NAME` takes it out.
 
 A look that changes nothing publishes nothing. It is noted beside the catalog, so that prices are as fresh as the look.
 
 ## Rows that are rejected
 
 Every row must pass the checks below. One that does not is not published; where the source had a good row for the same
-thing before, that stays, with its age and marked as in doubt. `skybroker catalog rejected` lists the rows that the
-last look at each source lost, the reason, and the price that stays in its place. `--accept-changes` switches off only
-the comparison with the look before (`tenfold_jump`, and the loss of many rows).
+thing before, that stays, with its age. `skybroker catalog rejected` lists the rows that the last look at each source
+lost, the reason, and the price that stays in its place. `--accept-changes` switches off only the comparison with the
+look before (`tenfold_jump`, `region_gone`, and the loss of many rows), and so do three looks that agree.
 
 {reasons}
 
 ## How old a price is
 
-A look confirms everything that its source said, changed or not: `observed_at` moves on for all of its rows but those in
-doubt. What was imported keeps the day of its file (or the one that `--as-of` names). `skybroker plan` shows the age of
-each price and, where one is older than a week, when the last refresh without a failure was.
+A look confirms everything that its source said, changed or not: `observed_at` moves on for all of its rows but those
+that stand in for rejected ones. What was imported keeps the day of its file (or the one that `--as-of` names).
+`skybroker plan` shows the age of each price and, where one is older than a week, when the last refresh without a
+failure was.
 
 What sources say of capacity (stock, placement scores, regions with a free machine) grows old much faster. It goes into
 the table OBSERVATIONS with an instant until which it holds, half an hour to an hour after the look; after that, nothing

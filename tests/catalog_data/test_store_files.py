@@ -266,3 +266,29 @@ def test_a_small_disk(tmp_path: Path) -> None:
         assert kind == "CatalogUnwritableError", message
         assert message.startswith(f"the catalog {folder}/catalog.duckdb could not be written: ")
         assert "No space left on device" in message
+
+
+def test_a_catalog_that_another_program_has_open(path: Path) -> None:
+    """Somebody looks into it with DuckDB's own program: it is not damaged, and must not be moved away."""
+    held = subprocess.Popen(
+        [sys.executable, "-c", f"import duckdb; c = duckdb.connect({str(path)!r}); print(1, flush=True); input()"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert held.stdout is not None
+    held.stdout.readline()
+    with pytest.raises(CatalogDamagedError) as caught:
+        read_all(path)
+    held.communicate(b"\n")
+    assert caught.value.hint == "another program has it open for writing: close it there"
+    read_all(path)
+
+
+@pytest.mark.parametrize("name", ["a [b] c", "a * c", "it's 100% of it;"])
+def test_folders_of_any_name(tmp_path: Path, name: str) -> None:
+    """What is a pattern elsewhere is a name here."""
+    folder = tmp_path / name
+    folder.mkdir()
+    info = published(folder / "catalog.duckdb", offers=numbered(1))
+    with Catalog.open(folder / "catalog.duckdb") as catalog:
+        assert catalog.table(OFFERS, info).height == numbered(1).height

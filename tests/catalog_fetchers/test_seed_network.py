@@ -11,8 +11,8 @@ import polars as pl
 import pytest
 
 from catalog_data.schema import EGRESS, REGIONS, THROUGHPUT
+from catalog_fetchers.countries import CONTINENTS
 from catalog_fetchers.seed.network import egress_part, throughput_part
-from catalog_fetchers.seed.regions import CONTINENTS
 
 SKYPLANE: Final = """src,dst,cost
 us-east-1,internet,0.09

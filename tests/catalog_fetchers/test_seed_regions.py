@@ -10,7 +10,8 @@ import polars as pl
 import pytest
 
 from catalog_data.schema import REGIONS
-from catalog_fetchers.seed.regions import CONTINENTS, regions_part
+from catalog_fetchers.countries import CONTINENTS
+from catalog_fetchers.seed.regions import regions_part
 
 FIX: Final[Mapping[str, Any]] = {"aws": {"eu-north-1": {"latitude": 59.33, "longitude": 18.07}}}
 CCF: Final[Mapping[str, Any]] = {
