@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import Any
 
 from catalog_data.publishing import publish
 from catalog_data.snapshot import SnapshotInfo
@@ -26,11 +27,15 @@ class Embedded:
     files: Mapping[str, Path]
 
 
+def embedded_id() -> str:
+    """The id of the snapshot that the embedded catalog becomes."""
+    return str(_manifest()["seed_id"])
+
+
 @contextmanager
 def embedded() -> Iterator[Embedded]:
     """The embedded catalog's files, on disk for as long as the context lasts."""
-    folder = files("catalog_data") / "seed"
-    manifest = json.loads((folder / "MANIFEST.json").read_text(encoding="utf-8"))
+    folder, manifest = files("catalog_data") / "seed", _manifest()
     with ExitStack() as stack:
         yield Embedded(
             id=manifest["seed_id"],
@@ -42,7 +47,9 @@ def embedded() -> Iterator[Embedded]:
 
 
 def publish_embedded(path: Path) -> SnapshotInfo:
-    """Make the embedded catalog the first snapshot of a new catalog file.
+    """Make the embedded catalog the first snapshot of a new catalog file, or bring an existing one up to it.
+
+    A later version of the program may embed a later catalog. What refreshes have found meanwhile is believed first.
 
     Raises:
         CatalogUnwritableError, CatalogBusyError: see store.publish.
@@ -56,3 +63,7 @@ def publish_embedded(path: Path) -> SnapshotInfo:
             snapshot_id=seed.id,
             wait_s=PATIENCE_S,
         )
+
+
+def _manifest() -> Any:  # noqa: ANN401 (JSON)
+    return json.loads((files("catalog_data") / "seed" / "MANIFEST.json").read_text(encoding="utf-8"))

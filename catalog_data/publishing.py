@@ -39,6 +39,8 @@ CREATE TABLE sources (
     observed_at TIMESTAMP NOT NULL, rows BIGINT NOT NULL, confirmed_at TIMESTAMP
 );
 """
+_GIVEN: Final = "CREATE TABLE given (id VARCHAR NOT NULL)"
+"""The ids that callers gave: what has such an id is published once, though its snapshot may be pruned."""
 # What says that a row is another one now. A second look at the same figure is not a change.
 _RESEEN: Final = ("source_version", "observed_at", "expires_at")
 
@@ -75,7 +77,7 @@ def publish(
     occur in its rows.
 
     A batch that changes nothing that holds is no snapshot, and the newest one is returned: a second look at the same
-    figures is no change. A snapshot id that the catalog has already is not published again but returned.
+    figures is no change. What was published under a given snapshot id is not published again.
 
     Args:
         path: the catalog file; it is created if it is not there. A link to one stays a link.
@@ -96,16 +98,15 @@ def publish(
     path, published_at = path.resolve(), utc(published_at)
     with _writing(path), writing_alone(path, wait_s):
         known = _known(path)
-        for info in known:
-            if info.id == snapshot_id:
-                return info
+        if snapshot_id is not None and known and _was_given(path, snapshot_id):
+            return next((info for info in known if info.id == snapshot_id), known[-1])
         previous = known[-1] if known else None
         at = published_at if previous is None else max(published_at, previous.published_at)
         info = SnapshotInfo(
             1 if previous is None else previous.seq + 1, snapshot_id or _lineage_id(previous, batch), at, note
         )
         with drafted(path) as draft:
-            brought, held = _apply(draft, batch, previous, info, looks)
+            brought, held = _apply(draft, batch, previous, info, looks, given=snapshot_id is not None)
             if brought or held:
                 put_in_place(draft, path)
         return info if held or previous is None else previous
@@ -161,8 +162,10 @@ def _apply(
     previous: SnapshotInfo | None,
     info: SnapshotInfo,
     looks: Mapping[str, Claims] | None,
+    *,
+    given: bool,
 ) -> tuple[bool, bool]:
-    """Write the batch into the draft; whether it changes what sources say, and whether it changes what holds."""
+    """Write the batch into the draft; whether it changes the catalog, and whether it changes what holds."""
     with opened(draft) as connection:
         # Before the transaction: DuckDB reads what the same transaction wrote with one thread.
         staged = sorted({*batch, *(TABLES if looks is not None else ())})
@@ -176,7 +179,9 @@ def _apply(
         clouds: dict[str, list[str]] = {}
         for name in staged:
             said |= _hold(connection, TABLES[name], looks, clouds)
-        if not said and previous is not None:
+        if given:
+            connection.execute(f"INSERT INTO given VALUES ({literal(info.id)})")
+        elif not said and previous is not None:
             return False, False
         changed = [_bring_up_to(connection, TABLES[name], clouds[name], info.seq, draft) for name in clouds]
         held = any(changed) or previous is None
@@ -194,6 +199,7 @@ def _apply(
 def _create(connection: Connection) -> None:
     connection.execute(_META)
     connection.execute(_COMPLETE)
+    connection.execute(_GIVEN)
     connection.execute(f"INSERT INTO meta VALUES ({FORMAT})")
     for table in TABLES.values():
         connection.execute(
@@ -351,7 +357,7 @@ def _copy_since(connection: Connection, base: int) -> None:
         )
     for name in ("snapshots", "sources"):
         connection.execute(f"INSERT INTO {name} FROM live.{name} WHERE seq >= {base}")
-    for name in ("meta", "complete", *(f"held_{name}" for name in TABLES)):
+    for name in ("meta", "complete", "given", *(f"held_{name}" for name in TABLES)):
         connection.execute(f"INSERT INTO {name} FROM live.{name}")
     connection.execute("DETACH live; CHECKPOINT")
 
@@ -360,6 +366,8 @@ def _from_format_1(connection: Connection) -> None:
     """Format 1 had no `quantity`, no observations, and only the rows that hold."""
     connection.execute("ALTER TABLE sources ADD COLUMN confirmed_at TIMESTAMP")
     connection.execute(_COMPLETE)
+    connection.execute(_GIVEN)
+    connection.execute("INSERT INTO given SELECT id FROM snapshots WHERE seq = 1")  # the embedded catalog's
     existing = {name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
     for name, table in TABLES.items():
         rows = f"{duckdb_columns(table)}, since_seq INTEGER NOT NULL, until_seq INTEGER"
@@ -382,6 +390,11 @@ def _known(path: Path) -> list[SnapshotInfo]:
         return []
     with Catalog.open(path) as catalog:
         return catalog.snapshots()
+
+
+def _was_given(path: Path, snapshot_id: str) -> bool:
+    with Catalog.open(path) as catalog:
+        return snapshot_id in catalog.given_ids()
 
 
 def _lineage_id(previous: SnapshotInfo | None, batch: Mapping[str, Path]) -> str:

@@ -234,6 +234,10 @@ class Catalog:
         """What each source is complete for: source, purchase, and whether everywhere in its clouds."""
         return frozenset(self._rows("SELECT source, purchase, everywhere FROM complete"))
 
+    def given_ids(self) -> frozenset[str]:
+        """The ids that publishers gave, of snapshots that are there or were pruned."""
+        return frozenset(name for (name,) in self._rows("FROM given"))
+
     def sizes(self) -> dict[str, tuple[int, int]]:
         """How many rows of each table hold now, and how many versions of rows are kept in all."""
         return {
@@ -246,7 +250,7 @@ class Catalog:
         Raises:
             CatalogDamagedError: some of it cannot be read.
         """
-        for name in ("snapshots", "sources", "complete", *TABLES, *(f"held_{name}" for name in TABLES)):
+        for name in ("snapshots", "sources", "complete", "given", *TABLES, *(f"held_{name}" for name in TABLES)):
             self._rows(f"SELECT max(hash(t)) FROM {name} t")
 
     def _confirmed(self, info: SnapshotInfo, at: datetime | None) -> dict[str, datetime]:

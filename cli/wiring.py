@@ -6,15 +6,21 @@ import shutil
 import stat
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from time import monotonic
 from typing import Final
 
-from catalog_data.embedded import PATIENCE_S, publish_embedded
-from catalog_data.errors import CatalogError, CatalogMissingError, CatalogTooOldError
+from catalog_data.embedded import PATIENCE_S, embedded_id, publish_embedded
+from catalog_data.errors import (
+    CatalogBusyError,
+    CatalogError,
+    CatalogMissingError,
+    CatalogTooOldError,
+    CatalogUnwritableError,
+)
 from catalog_data.normalise import nearest_name
 from catalog_data.overlay import PrivatePrices, applied
 from catalog_data.publishing import upgrade
@@ -64,13 +70,21 @@ def opened_catalog() -> Iterator[Catalog]:
 
 def _opened_or_begun(path: Path) -> Catalog:
     try:
-        return Catalog.open(path)
+        catalog = Catalog.open(path)
     except CatalogMissingError:
         with working(f"first use: writing the embedded catalog to {path}"):
             publish_embedded(path)
+        return Catalog.open(path)
     except CatalogTooOldError:
         with working(f"rewriting the catalog {path} for this version"):
             upgrade(path, wait_s=PATIENCE_S)
+        catalog = Catalog.open(path)
+    embedded = catalog.given_ids()
+    if not embedded or embedded_id() in embedded:
+        return catalog
+    # It began with an earlier one. Where it cannot be written now, what is there serves until the next command.
+    with catalog, working("adding what this version brings"), suppress(CatalogBusyError, CatalogUnwritableError):
+        publish_embedded(path)
     return Catalog.open(path)
 
 

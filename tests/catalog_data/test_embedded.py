@@ -9,8 +9,9 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from catalog_data.embedded import embedded, publish_embedded
+from catalog_data.embedded import embedded, embedded_id, publish_embedded
 from catalog_data.errors import CatalogUnwritableError
+from catalog_data.publishing import prune
 from catalog_data.schema import OFFERS, TABLES
 from catalog_data.store import Catalog
 from tests.kits.rows import offer, offers, published
@@ -86,6 +87,18 @@ def test_it_never_undoes_what_came_after(tmp_path: Path, fresh: Path) -> None:
     with Catalog.open(path) as catalog:
         assert catalog.resolve() == newer
         assert catalog.table(OFFERS, newer)["price_usd_h"].max() == 4321
+
+
+def test_a_pruned_catalog_knows_that_it_had_it(tmp_path: Path, fresh: Path) -> None:
+    """Its snapshot is forgotten, and what came after is not undone by it."""
+    path = tmp_path / "catalog.duckdb"
+    path.write_bytes(fresh.read_bytes())
+    published(path, offers=offers(offer(source="newer", cloud="lambda")))
+    prune(path, datetime(9999, 1, 1, tzinfo=UTC))
+    with Catalog.open(path) as catalog:
+        newest = catalog.resolve()
+        assert catalog.given_ids() == {embedded_id()}
+    assert publish_embedded(path) == newest
 
 
 def test_two_processes_at_first_use(tmp_path: Path) -> None:

@@ -31,7 +31,8 @@ def path(tmp_path: Path) -> Path:
 def as_format_1(path: Path) -> None:
     """Rewrite a catalog as format 1 had it."""
     with duckdb.connect(str(path)) as connection:
-        connection.execute("ALTER TABLE offers DROP COLUMN quantity; ALTER TABLE sources DROP COLUMN confirmed_at")
+        connection.execute("ALTER TABLE offers DROP COLUMN quantity; ALTER TABLE offers DROP COLUMN unconfirmed")
+        connection.execute("ALTER TABLE sources DROP COLUMN confirmed_at; DROP TABLE given")
         connection.execute("DROP TABLE observations; DROP TABLE complete; UPDATE meta SET format = 1")
         for name in TABLES:
             connection.execute(f"DROP TABLE held_{name}")

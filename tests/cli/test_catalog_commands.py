@@ -256,3 +256,27 @@ def test_the_schema_is_a_json_schema(skybroker: Run) -> None:
     schema = json.loads(skybroker("schema").out)
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert "accelerators" in json.dumps(schema)
+
+
+def test_a_later_version_brings_its_embedded_catalog(
+    skybroker: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A catalog that began with an earlier one has the newer at the next command, and once."""
+    path = tmp_path / "catalog.duckdb"
+    monkeypatch.setenv("SKYBROKER_CATALOG", str(path))
+    published(path, offers=offers(offer(source="list_prices", cloud="lambda")), snapshot_id="embedded-of-2025")
+    for _ in range(2):
+        done = skybroker("catalog", "history", "--output", "json")
+        snapshots = json.loads(done.out)["snapshots"]
+        assert [snapshot["note"] for snapshot in snapshots] == ["a test", "embedded catalog"]
+    assert json.loads(skybroker("catalog", "offers", "--cloud", "gcp", "--output", "json").out)["total"] > 1000
+
+
+def test_a_catalog_that_never_had_one_is_left_alone(
+    skybroker: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody made it of prices of their own."""
+    path = tmp_path / "catalog.duckdb"
+    monkeypatch.setenv("SKYBROKER_CATALOG", str(path))
+    published(path, offers=offers(offer()))
+    assert len(json.loads(skybroker("catalog", "history", "--output", "json").out)["snapshots"]) == 1
