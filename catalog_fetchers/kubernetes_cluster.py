@@ -6,8 +6,8 @@ is what pods can have. Nodes that take no new pods are left out.
 
 What pods that run there already hold is not looked at: it changes by the minute.
 
-The tests speak to a server that answers as the documented API does. A real API server cannot be had there: no package
-of Debian, PyPI or npm holds one, and compiling it from Debian's source takes 20 minutes.
+The tests speak to a server that answers as the documented API does. A real API server cannot be had there: none is
+published ready to run, and compiling it from Debian's source takes 20 minutes.
 """
 
 from __future__ import annotations
