@@ -37,15 +37,11 @@ class Checked:
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows under judgement. Where hardware is known, each offer also has the columns of its machine (`HARDWARE`).
-
-    `previous` (rows of the same table) and `offered` (cloud, region, instance_type) are what rows are compared with.
-    """
+    """Rows under judgement. Where hardware is known, each offer also has the columns of its machine (`HARDWARE`)."""
 
     table: Table
     rows: pl.DataFrame
     previous: pl.DataFrame = field(default_factory=pl.DataFrame)
-    offered: pl.DataFrame = field(default_factory=pl.DataFrame)
 
 
 @dataclass(frozen=True)
@@ -61,30 +57,20 @@ class Check:
 HARDWARE: Final = ("vcpus", "memory_gib", "accelerator", "accelerator_count", "accelerator_memory_gib")
 
 
-def check(
-    table: Table,
-    frame: pl.DataFrame,
-    *,
-    instance_types: pl.DataFrame | None = None,
-    offered: pl.DataFrame | None = None,
-) -> Checked:
+def check(table: Table, frame: pl.DataFrame, *, instance_types: pl.DataFrame | None = None) -> Checked:
     """Sort the rows of a batch into those that may be published and those that may not, with the reason.
 
-    `instance_types` (a frame of INSTANCE_TYPES) lets the prices of offers be judged beside the machine. `offered` says
-    what is sold where (cloud, region, instance_type; other columns are ignored) in each region that it names, by the
-    word of the provider. Without one of them the checks that need it do not run.
+    `instance_types` (a frame of INSTANCE_TYPES) lets the prices of offers be judged beside the machine; without it the
+    checks that need hardware do not run. A price where the type is not offered is no fault of its row alone:
+    catalog_data/precedence.py closes it, for as long as the provider does not list the type there.
 
     Raises:
         BatchError: the frame does not have the columns and types of the table.
     """
     _require_shape(table, frame)
-    rows, has = frame, {""}
-    if table is OFFERS and instance_types is not None:
-        rows, has = _beside_hardware(frame, instance_types), {*has, "instance_types"}
-    if table is OFFERS and offered is not None:
-        has = {*has, "offered"}
-    batch = Batch(table, rows, offered=pl.DataFrame() if offered is None else offered)
-    return _run(batch, [item for item in CHECKS if item.needs in has])
+    rows = frame if table is not OFFERS or instance_types is None else _beside_hardware(frame, instance_types)
+    has = "" if rows is frame else "instance_types"
+    return _run(Batch(table, rows), [item for item in CHECKS if item.needs in ("", has)])
 
 
 def check_against(table: Table, frame: pl.DataFrame, previous: pl.DataFrame) -> Checked:
@@ -226,16 +212,6 @@ def empty_offer(batch: Batch) -> pl.Series:
 def unknown_type(batch: Batch) -> pl.Series:
     """No row of INSTANCE_TYPES says what the machine is."""
     return _where(batch, pl.col("known").is_null())
-
-
-def not_offered(batch: Batch) -> pl.Series:
-    """The provider does not list the type among those that it offers in that region: nobody can buy it there."""
-    here = ["cloud", "region"]
-    regions = batch.offered.select(here).unique().with_columns(listed_region=True)
-    types = batch.offered.select(*here, "instance_type").unique().with_columns(listed_type=True)
-    beside = batch.rows.join(regions, on=here, how="left", maintain_order="left")
-    beside = beside.join(types, on=[*here, "instance_type"], how="left", maintain_order="left")
-    return beside.select(pl.col("listed_region") & pl.col("listed_type").is_null()).to_series()
 
 
 def placeholder_price(batch: Batch) -> pl.Series:
@@ -396,7 +372,6 @@ CHECKS: Final = (
     Check("local_ssd_left_out", local_ssd_left_out, INSTANCE_TYPES),
     Check("empty_offer", empty_offer, OFFERS),
     Check("unknown_type", unknown_type, OFFERS, needs="instance_types"),
-    Check("not_offered", not_offered, OFFERS, needs="offered"),
     Check("placeholder_price", placeholder_price, OFFERS, needs="instance_types"),
     Check("local_ssd_unpriced", local_ssd_unpriced, OFFERS, needs="instance_types"),
     Check("shared_core_as_whole", shared_core_as_whole, OFFERS),

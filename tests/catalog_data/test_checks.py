@@ -129,7 +129,6 @@ class Case:
     around: Sequence[Row] = ()
     machines: Sequence[Row] = ()
     previous: Sequence[Row] = field(default=())
-    offered: Sequence[Row] = field(default=())
 
 
 CASES: Mapping[str, Case] = {
@@ -157,12 +156,6 @@ CASES: Mapping[str, Case] = {
         OFFERS, offer(price_usd_h=None, purchase="spot"), offer(price_usd_h=None, purchase="on_demand", available=True)
     ),
     "unknown_type": Case(OFFERS, offer(instance_type="m5.tiny"), offer(), machines=[machine()]),
-    "not_offered": Case(
-        OFFERS,
-        offer(region="eu-south-2"),
-        offer(),
-        offered=[offer(), offer(region="eu-south-2", instance_type="m6i.large")],
-    ),
     "local_ssd_unpriced": Case(
         OFFERS,
         offer(**N2, instance_type="n2-standard-8-lssd", price_usd_h=0.38848),
@@ -224,8 +217,7 @@ def run(case: Case, row: Row) -> dict[str, int]:
     if case.previous:
         return check_against(case.table, batch, frame(case.table, case.previous)).reasons()
     machines = frame(INSTANCE_TYPES, case.machines) if case.machines else None
-    offered = frame(OFFERS, case.offered) if case.offered else None
-    return check(case.table, batch, instance_types=machines, offered=offered).reasons()
+    return check(case.table, batch, instance_types=machines).reasons()
 
 
 def test_no_check_was_left_out() -> None:
@@ -316,12 +308,6 @@ def test_the_model_says_the_memory_that_the_machine_does_not() -> None:
     machines = frame(INSTANCE_TYPES, [machine(**(H100 | {"accelerator_memory_gib": None}))])
     batch = frame(OFFERS, [offer(instance_type="h100.8x", price_usd_h=8.0)])
     assert check(OFFERS, batch, instance_types=machines).reasons() == {"placeholder_price": 1}
-
-
-def test_a_region_that_nothing_is_known_of_is_not_judged() -> None:
-    """What a provider offers in one region says nothing of another."""
-    known = frame(OFFERS, [offer(region="eu-west-1")])
-    assert check(OFFERS, frame(OFFERS, [offer()]), offered=known).reasons() == {}
 
 
 def test_where_nothing_can_be_compared_most_regions_decide_of_the_ssd() -> None:

@@ -18,9 +18,10 @@ import pytest
 
 from catalog_data.checks import check, check_against
 from catalog_data.normalise import ACCELERATORS
+from catalog_data.precedence import COMPLETE, effective
 from catalog_data.schema import INSTANCE_TYPES, OFFERS
 from catalog_fetchers.skypilot_csv import Imported, files_in, imported
-from catalog_fetchers.skypilot_report import CheckedImport, check_import
+from tests.kits.import_report import CheckedImport, check_import
 
 CATALOGS: Final = Path("data", "catalogs", "skypilot-format")
 SEEN: Final = datetime(2026, 5, 20, tzinfo=UTC)
@@ -69,7 +70,6 @@ def caught(
     *,
     victims: pl.Expr,
     one_in: int = 100,
-    offered: pl.DataFrame | None = None,
 ) -> tuple[Mapping[str, int], int, int]:
     """Reasons for which faulty prices were rejected, how many were put in, and how many good rows went with them.
 
@@ -83,7 +83,7 @@ def caught(
     )
     price = pl.when("hit").then(fault(pl.col("price_usd_h"))).otherwise("price_usd_h")
     batch = marked.with_columns(price_usd_h=price)
-    result = check(OFFERS, batch.select(OFFERS.column_names), instance_types=types, offered=offered)
+    result = check(OFFERS, batch.select(OFFERS.column_names), instance_types=types)
     gone = result.rejected.join(batch.select(*KEY, "hit"), on=KEY, nulls_equal=True)
     reasons = gone.filter("hit").group_by("reason").len().sort("len", descending=True)
     put_in = int(batch["hit"].sum())
@@ -306,20 +306,22 @@ def test_the_memory_of_eight_for_one_and_of_one_for_eight(checked: CheckedImport
 
 
 def test_types_priced_where_they_are_not_offered(checked: CheckedImport) -> None:
-    """Google's list says for each region what is offered there; a price elsewhere is caught, and no other is."""
-    good = good_rows(checked, "gcp")
-    types = checked.kept["instance_types"]
-    ghosts = good.filter(instance_type=pl.lit("c4d-highmem-8")).unique("purchase", maintain_order=True)
-    regions = (
-        good.select("region")
-        .unique()
-        .join(good.filter(instance_type=pl.lit("c4d-highmem-8")).select("region"), on="region", how="anti")
-    )
+    """Google lists what is offered in each region: a price elsewhere is not to be had, and every other one is."""
+    good = good_rows(checked, "gcp").filter(ON_DEMAND)
+    ghosts = good.filter(instance_type=pl.lit("c4d-highmem-8")).head(1)
+    regions = good.select("region").unique()
+    regions = regions.join(good.filter(instance_type=pl.lit("c4d-highmem-8")), on="region", how="anti")
     elsewhere = ghosts.drop("region", "zone").join(regions, how="cross").with_columns(zone=pl.lit(None, pl.String))
-    batch = pl.concat([good, elsewhere.select(good.columns)])
-    result = check(OFFERS, batch, instance_types=types, offered=good)
-    assert result.rejected.filter(reason=pl.lit("not_offered")).height == elsewhere.height > 20
-    assert result.rejected.filter(pl.col("reason") != "not_offered").is_empty()
+    prices = pl.concat([good, elsewhere.select(good.columns)])
+    seen = good.with_columns(
+        source=pl.lit("google"), price_usd_h=pl.lit(None, pl.Float64), available=pl.lit(value=True)
+    )
+    listed = pl.DataFrame([("google", "on_demand", False)], schema=COMPLETE, orient="row")
+    holding = effective(OFFERS, pl.concat([prices, seen]), listed)
+    closed = holding.filter(available=pl.lit(value=False))
+    assert closed.height == elsewhere.height > 20
+    assert set(closed["instance_type"]) == {"c4d-highmem-8"}
+    assert holding.height == good.height + elsewhere.height
 
 
 def test_empty_prices(checked: CheckedImport) -> None:

@@ -8,10 +8,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from catalog_data.checks import check
+from catalog_data.schema import OFFERS
 from catalog_fetchers.base import Page, Pages
 from catalog_fetchers.errors import AnswerError
+from catalog_fetchers.judging import known_hardware
 from catalog_fetchers.skypilot_csv import CLOUDS, SOURCE, Imported, files_in, imported
-from catalog_fetchers.skypilot_report import CloudReport, check_import
+from tests.kits.import_report import CloudReport, check_import
 from tests.kits.provider import provider_of, recorded_routes
 from tests.kits.source_conformance import LOOK, access_to, fetched, require_conforming
 
@@ -187,10 +190,9 @@ def test_types_that_the_catalog_knows_stand_in_for_rejected_ones(found: Imported
     without = check_import(Imported({**found.tables, "instance_types": broken}, found.read, found.left_out))
     yotta = next(report for report in without.report if report.cloud == "yotta")
     assert yotta.rejected == {"unknown_accelerator": 1, "unknown_type": 1}
-    beside = check_import(
-        Imported({**found.tables, "instance_types": broken}, found.read, found.left_out), instance_types=types
-    )
-    assert next(report for report in beside.report if report.cloud == "yotta").offers == 1
+    hardware = known_hardware(types, {"skypilot_catalog": {"instance_types": broken}})
+    offers = found.tables["offers"].filter(cloud=pl.lit("yotta"))
+    assert check(OFFERS, offers, instance_types=hardware).kept.height == 1
 
 
 def test_a_folder_holds_files_by_either_name(tmp_path: Path) -> None:

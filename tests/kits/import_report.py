@@ -38,16 +38,10 @@ class CheckedImport:
     report: tuple[CloudReport, ...]
 
 
-def check_import(
-    found: Imported, *, instance_types: pl.DataFrame | None = None, offered: pl.DataFrame | None = None
-) -> CheckedImport:
-    """The import, its offers judged beside its own hardware and, where a type has none left, that which is known.
-
-    `instance_types` (INSTANCE_TYPES) is what the catalog knows already; for `offered` see catalog_data.checks.check.
-    """
+def check_import(found: Imported) -> CheckedImport:
+    """The import, its offers judged beside its own hardware."""
     types = check(INSTANCE_TYPES, found.tables[INSTANCE_TYPES.name])
-    hardware = types.kept if instance_types is None else pl.concat([types.kept, instance_types])
-    offers = check(OFFERS, found.tables[OFFERS.name], instance_types=hardware, offered=offered)
+    offers = check(OFFERS, found.tables[OFFERS.name], instance_types=types.kept)
     results = {INSTANCE_TYPES.name: types, OFFERS.name: offers}
     rejected = pl.concat([result.rejected.select("cloud", "reason") for result in results.values()])
     by_reason = rejected.group_by("cloud", "reason").agg(rows=pl.len()).sort("cloud", "reason")
