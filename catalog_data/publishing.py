@@ -39,7 +39,7 @@ CREATE TABLE sources (
     observed_at TIMESTAMP NOT NULL, rows BIGINT NOT NULL, confirmed_at TIMESTAMP
 );
 """
-_GIVEN: Final = "CREATE TABLE given (id VARCHAR NOT NULL)"
+_GIVEN: Final = "CREATE TABLE IF NOT EXISTS given (id VARCHAR NOT NULL)"
 """The ids that callers gave: what has such an id is published once, though its snapshot may be pruned."""
 # What says that a row is another one now. A second look at the same figure is not a change.
 _RESEEN: Final = ("source_version", "observed_at", "expires_at")
@@ -150,7 +150,7 @@ def upgrade(path: Path, *, wait_s: float = 0) -> None:
             with drafted(path) as draft:
                 with opened(draft) as connection:
                     connection.execute("BEGIN")
-                    _from_format_1(connection)
+                    _rewrite(connection)
                     connection.execute("COMMIT")
                     connection.execute("CHECKPOINT")
                 put_in_place(draft, path)
@@ -362,12 +362,18 @@ def _copy_since(connection: Connection, base: int) -> None:
     connection.execute("DETACH live; CHECKPOINT")
 
 
+def _rewrite(connection: Connection) -> None:
+    [[found]] = connection.execute("SELECT format FROM meta").fetchall()
+    if found == 1:
+        _from_format_1(connection)
+    _from_format_2(connection)
+    connection.execute(f"UPDATE meta SET format = {FORMAT}")
+
+
 def _from_format_1(connection: Connection) -> None:
     """Format 1 had no `quantity`, no observations, and only the rows that hold."""
     connection.execute("ALTER TABLE sources ADD COLUMN confirmed_at TIMESTAMP")
     connection.execute(_COMPLETE)
-    connection.execute(_GIVEN)
-    connection.execute("INSERT INTO given SELECT id FROM snapshots WHERE seq = 1")  # the embedded catalog's
     existing = {name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
     for name, table in TABLES.items():
         rows = f"{duckdb_columns(table)}, since_seq INTEGER NOT NULL, until_seq INTEGER"
@@ -379,7 +385,14 @@ def _from_format_1(connection: Connection) -> None:
         connection.execute(
             f"INSERT INTO held_{name} SELECT {names(table.column_names)} FROM {name} WHERE until_seq IS NULL"
         )
-    connection.execute(f"UPDATE meta SET format = {FORMAT}")
+
+
+def _from_format_2(connection: Connection) -> None:
+    """Format 2 did not keep, at first, which snapshots were given their id: the first is the embedded catalog's."""
+    connection.execute(_GIVEN)
+    connection.execute(
+        "INSERT INTO given SELECT id FROM snapshots WHERE seq = 1 AND NOT EXISTS (SELECT 1 FROM given)"
+    )
 
 
 # Files.

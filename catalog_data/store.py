@@ -31,7 +31,7 @@ from catalog_data.refresh_state import read_state
 from catalog_data.schema import EGRESS, OBSERVATIONS, OFFERS, REGIONS, SPOT_RISK, TABLES, THROUGHPUT, Table
 from catalog_data.snapshot import HARDWARE, Snapshot, SnapshotInfo, SourceAge
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 """The number of the layout of a catalog file; a later program reads earlier ones after `publishing.upgrade`."""
 
 

@@ -6,7 +6,7 @@ import ipaddress
 import os
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -24,6 +24,17 @@ def shared() -> Path:
             pytest.fail(f"CI must have the real data at {SHARED}")
         pytest.skip("the folder of real data (../shared) is not beside this checkout")
     return SHARED
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _empty_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test meets the home folder or the settings of whoever runs the tests: a catalog may lie there, or prices."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in os.environ:
+            if name.startswith(("SKYBROKER_", "XDG_")):
+                patch.delenv(name)
+        patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+        yield
 
 
 class NetworkBlockedError(RuntimeError):

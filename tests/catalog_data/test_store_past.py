@@ -58,6 +58,22 @@ def test_an_earlier_layout_is_rewritten(path: Path) -> None:
         assert catalog.table(OBSERVATIONS, info).is_empty()
 
 
+def test_a_layout_without_the_ids_that_were_given_gets_them(path: Path) -> None:
+    """Format 2 lacked that table at first; its first snapshot is the embedded catalog's. Those that have it keep it."""
+    before = all_snapshots(path)
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("DROP TABLE given; UPDATE meta SET format = 2")
+    upgrade(path)
+    with Catalog.open(path) as catalog:
+        assert catalog.given_ids() == {catalog.snapshots()[0].id}
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("UPDATE given SET id = 'theirs'; UPDATE meta SET format = 2")
+    upgrade(path)
+    with Catalog.open(path) as catalog:
+        assert catalog.given_ids() == {"theirs"}
+    assert all_snapshots(path) == before
+
+
 def test_a_catalog_of_today_is_left_as_it_is(path: Path) -> None:
     """Two processes may both have seen the earlier layout: the second has nothing to do."""
     before = path.read_bytes()
