@@ -10,17 +10,31 @@ from benchmarks.cases import (
     aws_price_list,
     cold_plan,
     offer_query,
+    plan_any_of,
+    plan_chain,
+    plan_dag_50,
+    plan_dag_100,
+    plan_growth,
+    plan_one_task,
+    portfolio,
     publish,
     publish_changes,
     refresh_unchanged,
 )
-from benchmarks.result import Result
+from benchmarks.result import Measured
 
-CASES: Final[Mapping[str, Callable[[], Result]]] = {
+CASES: Final[Mapping[str, Callable[[], Measured]]] = {
     "as-of": as_of.measure,
     "aws-price-list": aws_price_list.measure,
     "cold-plan": cold_plan.measure,
     "offer-query": offer_query.measure,
+    "plan-any-of": plan_any_of.measure,
+    "plan-chain": plan_chain.measure,
+    "plan-dag-100": plan_dag_100.measure,
+    "plan-dag-50": plan_dag_50.measure,
+    "plan-growth": plan_growth.measure,
+    "plan-one-task": plan_one_task.measure,
+    "portfolio": portfolio.measure,
     "publish": publish.measure,
     "publish-changes": publish_changes.measure,
     "refresh-unchanged": refresh_unchanged.measure,

@@ -5,7 +5,8 @@ Every mistake is one line with its place in the file. Messages never repeat a pr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Annotated, Any, Final, Self, TypeAlias
 
@@ -15,12 +16,20 @@ from pydantic_core import ErrorDetails
 
 from catalog_data.errors import CatalogError
 from catalog_data.normalise import accelerator_name, cloud_name, nearest_name
-from catalog_data.overlay import ANY, Commitment, Discount, FixedPrice, PrivatePrices, Quota, Scope, Unit
+from catalog_data.overlay import Commitment, Discount, FixedPrice, PrivatePrices, UsedEgress
 from catalog_data.schema import OFFERS, Purchase
+from catalog_data.scopes import ANY, UNIT_WORD, Quota, Scope, Unit
 
 HIGHEST_USD_H: Final = next(column.high for column in OFFERS.columns if column.name == "price_usd_h")
 NOT_OWNED: Final = tuple(purchase for purchase in Purchase if purchase is not Purchase.OWNED)
 """A quota is the provider's limit on what is still to be started."""
+
+_AMOUNT: Final = r"(?P<number>\d+(?:\.\d*)?|\.\d+)\s*(?P<unit>[A-Za-z]*)"
+_BYTES: Final[Mapping[str, float]] = {
+    unit.casefold(): base ** (exponent + 1)
+    for exponent, letter in enumerate("KMGTP")
+    for unit, base in ((letter, 1e3), (f"{letter}B", 1e3), (f"{letter}iB", 1024.0))
+}
 
 Path: TypeAlias = tuple[str | int, ...]
 
@@ -46,6 +55,23 @@ def _purchases(said: object) -> object:
     return tuple(found)
 
 
+def _data_gb(said: object) -> object:
+    """An amount of data in GB, as a workload writes it: `50`, `50 GB`, `1.5TB`."""
+    if not isinstance(said, str):
+        return said
+    amount = re.fullmatch(_AMOUNT, said.strip())
+    size = _BYTES.get((amount["unit"] or "GB").casefold()) if amount else None
+    if amount is None or size is None:
+        raise ValueError("no amount of data: write a number of GB, or one with a unit: 50, 500MB, 1.5TB")
+    return float(amount["number"]) * size / 1e9
+
+
+def _one_line(name: str) -> str:
+    if not name.isprintable():
+        raise ValueError("should be one line of text")
+    return name
+
+
 def _entries(said: object) -> object:
     """A section whose entries are all commented out is empty."""
     return [] if said is None else said
@@ -56,6 +82,8 @@ _Cloud = Annotated[str, AfterValidator(cloud_name)]
 _Model = Annotated[str, AfterValidator(accelerator_name)]
 _ExactName = Annotated[str, Field(min_length=1), AfterValidator(_exact)]
 _Purchases = Annotated[tuple[Purchase, ...], BeforeValidator(_purchases), Field(min_length=1)]
+_Name = Annotated[str, Field(min_length=1), AfterValidator(_one_line)]
+_DataGb = Annotated[float, BeforeValidator(_data_gb), Field(ge=0)]
 _Count = Annotated[int, Field(ge=0)]
 
 
@@ -106,6 +134,7 @@ class _Commitment(_Strict):
 
 
 class _Quota(_Scoped):
+    name: _Name | None = None
     purchase: _Purchases = NOT_OWNED
     machines: _Count | None = None
     accelerators: _Count | None = None
@@ -123,7 +152,28 @@ class _Quota(_Scoped):
 
     def value(self) -> Quota:
         ((unit, limit),) = self._limits().items()
-        return Quota(self.scope(), unit, limit)
+        amount = f"{limit:,} {UNIT_WORD[unit]}{'' if limit == 1 else 's'}"
+        return Quota(self.scope(), unit, limit, self.name or f"{self._subject()}: {amount}")
+
+    def _subject(self) -> str:
+        """What the quota speaks of, in a few words: `aws p5.* spot in us-*`."""
+        words = [
+            self.cloud,
+            self.instance_type if self.instance_type != ANY else None,
+            self.accelerator,
+            " or ".join(self.purchase) if self.purchase != NOT_OWNED else None,
+            f"in {self.region}" if self.region != ANY else None,
+        ]
+        return " ".join(filter(None, words))
+
+
+class _UsedEgress(_Strict):
+    cloud: _Cloud
+    region: _Text = ANY
+    used: _DataGb
+
+    def value(self) -> UsedEgress:
+        return UsedEgress(self.cloud, self.used, self.region)
 
 
 class _File(_Strict):
@@ -131,6 +181,7 @@ class _File(_Strict):
     prices: Annotated[list[_Price], BeforeValidator(_entries)] = []
     commitments: Annotated[list[_Commitment], BeforeValidator(_entries)] = []
     quotas: Annotated[list[_Quota], BeforeValidator(_entries)] = []
+    egress: Annotated[list[_UsedEgress], BeforeValidator(_entries)] = []
 
 
 _FIELDS: Final[Mapping[str, Iterable[str]]] = {
@@ -138,6 +189,7 @@ _FIELDS: Final[Mapping[str, Iterable[str]]] = {
     "prices": _Price.model_fields,
     "commitments": _Commitment.model_fields,
     "quotas": _Quota.model_fields,
+    "egress": _UsedEgress.model_fields,
 }
 
 
@@ -157,10 +209,7 @@ def read_private_prices(text: str, *, file: str, as_of: datetime) -> PrivatePric
         details = error.errors(include_url=False, include_input=False)
         mistakes += [(_line(root, detail["loc"]), _place(detail["loc"]), _message(detail)) for detail in details]
         raise _refused(file, mistakes) from error
-    mistakes += [
-        (_line(root, ("commitments", number)), f"commitments[{number}]", "the same machines as an earlier entry")
-        for number in _repeated(read.commitments)
-    ]
+    mistakes += [(_line(root, path), _place(path), text) for path, text in _repetitions(read)]
     if mistakes:
         raise _refused(file, mistakes)
     return PrivatePrices(
@@ -169,6 +218,7 @@ def read_private_prices(text: str, *, file: str, as_of: datetime) -> PrivatePric
         prices=tuple(entry.value() for entry in read.prices),
         commitments=tuple(entry.value() for entry in read.commitments),
         quotas=tuple(entry.value() for entry in read.quotas),
+        egress=tuple(entry.value() for entry in read.egress),
     )
 
 
@@ -248,10 +298,19 @@ def _message(detail: ErrorDetails) -> str:
     return detail["msg"].removeprefix("Input ")
 
 
-def _repeated(entries: Iterable[_Commitment]) -> Iterator[int]:
+def _repetitions(read: _File) -> Iterator[tuple[Path, str]]:
+    """Entries of which an earlier one cannot be told apart: where, and what is the same."""
+    machines = [(entry.cloud, entry.region, entry.zone, entry.instance_type) for entry in read.commitments]
+    names = [entry.value().name for entry in read.quotas]
+    for number in _repeated(machines):
+        yield ("commitments", number), "the same machines as an earlier entry"
+    for number in _repeated(names):
+        yield ("quotas", number), "the same name, or all the same, as an earlier entry"
+
+
+def _repeated(keys: Iterable[Hashable]) -> Iterator[int]:
     seen = set()
-    for number, entry in enumerate(entries):
-        key = (entry.cloud, entry.region, entry.zone, entry.instance_type)
+    for number, key in enumerate(keys):
         if key in seen:
             yield number
         seen.add(key)

@@ -8,6 +8,7 @@ from datetime import datetime
 import polars as pl
 
 from catalog_data.schema import EGRESS, INSTANCE_TYPES, OBSERVATIONS, OFFERS, PROVENANCE, REGIONS, SPOT_RISK, THROUGHPUT
+from catalog_data.scopes import Quota
 
 HARDWARE = tuple(
     name
@@ -50,7 +51,8 @@ class Snapshot:
     """Immutable frames and where they come from.
 
     `offers` follows OFFER_ROWS and may be limited to what one question needs; the other frames follow
-    their table in the schema and are empty where the question did not need them.
+    their table in the schema and are empty where the question did not need them. `quotas` are the user's own: limits
+    on what runs at once, which all that is planned from the snapshot shares.
     """
 
     info: SnapshotInfo
@@ -61,6 +63,7 @@ class Snapshot:
     throughput: pl.DataFrame
     spot_risk: pl.DataFrame
     observations: pl.DataFrame
+    quotas: tuple[Quota, ...] = ()
 
     @staticmethod
     def of(
@@ -68,6 +71,7 @@ class Snapshot:
         offers: pl.DataFrame,
         *,
         sources: tuple[SourceAge, ...] = (),
+        quotas: tuple[Quota, ...] = (),
         **frames: pl.DataFrame | None,
     ) -> Snapshot:
         """A snapshot with these frames, by the names of its fields; those that are missing or None are empty."""
@@ -77,4 +81,4 @@ class Snapshot:
         }
         if frames:
             raise TypeError(f"a snapshot has no {', '.join(frames)}")
-        return Snapshot(info=info, sources=sources, offers=offers, **found)
+        return Snapshot(info=info, sources=sources, offers=offers, quotas=quotas, **found)

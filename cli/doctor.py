@@ -15,6 +15,7 @@ from typing import Any, Final
 from catalog_data.overlay import PrivatePrices, unmatched
 from catalog_data.refresh_state import RefreshState, SourceState, read_state
 from catalog_data.snapshot import SnapshotInfo, SourceAge
+from catalog_data.store import Catalog
 from catalog_fetchers.refresh import BAD
 from catalog_fetchers.registry import SOURCES
 from cli.errors import CommandError
@@ -144,8 +145,12 @@ def _held(private: PrivatePrices | None) -> Held:
             snapshots=tuple(known),
             sources=catalog.sources(known[-1]),
             sizes=catalog.sizes(),
-            idle=() if private is None else unmatched(private, catalog.snapshot(network=False, spot_risk=False)),
+            idle=() if private is None else _idle(private, catalog),
         )
+
+
+def _idle(private: PrivatePrices, catalog: Catalog) -> tuple[str, ...]:
+    return unmatched(private, catalog.snapshot(network=bool(private.egress), spot_risk=False))
 
 
 def _packages() -> dict[str, str]:
@@ -236,4 +241,6 @@ def _remarks(findings: Findings, now: datetime) -> Iterator[str]:
     yield f"Can be refreshed: {', '.join(clouds)}. `skybroker catalog sources` says what the rest needs."
     if findings.private_prices:
         idle = findings.held.idle
-        yield f"Private prices: {findings.private_prices}" + (f"; no offer fits {', '.join(idle)}." if idle else ".")
+        yield f"Private prices: {findings.private_prices}" + (
+            f"; nothing in the catalog fits {', '.join(idle)}." if idle else "."
+        )

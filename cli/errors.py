@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from cli.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from engine.infeasible import Conflict
 
 
 class CommandError(Exception):
@@ -13,6 +19,14 @@ class CommandError(Exception):
         self.lines = lines
         self.hint = hint
         self.code = code
+
+
+class NoPlanError(CommandError):
+    """No plan satisfies the workload; `conflicts` says why as data (engine.conflicts.Conflict), for programs."""
+
+    def __init__(self, *lines: str, hint: str, conflicts: Sequence[Conflict]) -> None:
+        super().__init__(*lines, hint=hint, code=ExitCode.INFEASIBLE)
+        self.conflicts = tuple(conflicts)
 
 
 class ReaderGoneError(Exception):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
 from catalog_data.schema import Confidence, Purchase
+from cli.groups_view import merged
 from cli.printer import Column, print_lines, print_table
-from engine.plan import Option, Placement, Plan
+from engine.plan import Fallback, Limits, Option, Placement, Plan
 from engine.status import Status
 
 HOURS_A_DAY: Final = 24
@@ -20,6 +21,8 @@ OLD_DAYS: Final = 365
 CAPACITY_WORDS: Final = ((1 / 3, "low"), (2 / 3, "medium"))
 """Up to which level of capacity (schema.OBSERVATIONS) it goes by which name; above all of them it is high."""
 SHORT_PURCHASE: Final = {Purchase.ON_DEMAND: "on-demand"}
+MOST_CHANGES: Final = 2
+"""So many changes of a graph's next best plan are named."""
 
 
 def print_plan(plan: Plan) -> None:
@@ -37,17 +40,38 @@ def _headline(plan: Plan) -> str:
     best = plan.best
     about = "about " if any(_doubtful(placement, plan.created_at) for placement in best.placements) else ""
     proven = "proven best" if plan.proof.status is Status.OPTIMAL else f"within {plan.proof.gap:.1%} of the best"
-    limits = [
-        *([f"deadline {hours_text(plan.limits.deadline_h)}"] if plan.limits.deadline_h is not None else []),
-        *([f"budget ${money(plan.limits.budget_usd)}"] if plan.limits.budget_usd is not None else []),
-    ]
     return (
         f"{plan.workload.name}: {about}${money(best.cost_usd)} in {hours_text(best.hours)}"
-        f" ({', '.join([f'least {plan.objective}', *limits])}; {proven} of {plan.candidates:,} candidates)"
+        f" ({', '.join([_goal(plan), *_limits(plan.limits)])}; {proven} of {plan.candidates:,} candidates)"
     )
 
 
-def _columns(placements: Sequence[Placement], first: Column, *, starts: bool) -> list[Column]:
+def _goal(plan: Plan) -> str:
+    """What the plan makes least: `least cost`, `least cost with $20/h`."""
+    charges = [
+        *([f"${money(plan.charges.value_of_time_usd_h)}/h"] if plan.charges.value_of_time_usd_h else []),
+        *([f"${money(plan.charges.carbon_usd_t)}/t CO2e"] if plan.charges.carbon_usd_t else []),
+        *(["penalties"] if plan.charges.preferences else []),
+    ]
+    return f"least {plan.objective}" + (f" with {' and '.join(charges)}" if charges else "")
+
+
+def _limits(limits: Limits) -> Iterator[str]:
+    if limits.deadline_h is not None:
+        yield f"deadline {hours_text(limits.deadline_h)}"
+    if limits.budget_usd is not None:
+        yield f"budget ${money(limits.budget_usd)}"
+    if limits.hourly_budget_usd is not None:
+        yield f"at most ${money(limits.hourly_budget_usd)}/h"
+    if limits.carbon_kg is not None:
+        yield f"at most {number(limits.carbon_kg)} kg CO2e"
+    if limits.capacity is not None:
+        yield f"chance of capacity {limits.capacity:.3g}"
+    if limits.uninterrupted is not None:
+        yield f"chance of no interruption {limits.uninterrupted:.3g}"
+
+
+def _columns(placements: Sequence[Placement], first: Column, plan: Plan, *, starts: bool) -> list[Column]:
     """The columns of a table of placements; what is the same in all rows goes first where width is short."""
     nodes = {placement.num_nodes for placement in placements}
     purchases = {placement.purchase for placement in placements}
@@ -66,6 +90,7 @@ def _columns(placements: Sequence[Placement], first: Column, *, starts: bool) ->
         Column("$/h", right=True, rank=1),
         *([Column("START h", right=True, rank=2)] if starts else []),
         Column("HOURS", right=True),
+        *([Column("kg CO2e", right=True, rank=3)] if plan.limits.carbon_kg or plan.charges.carbon_usd_t else []),
         Column("TOTAL $", right=True),
     ]
 
@@ -77,7 +102,7 @@ def _print_options(plan: Plan) -> None:
     options = [*ranked, *(option for option in plan.comparison if _kind(option) not in seen)]
     marks = ["*", *(str(number) for number in range(2, len(ranked) + 1)), *([""] * (len(options) - len(ranked)))]
     placements = [option.placements[0] for option in options]
-    columns = _columns(placements, Column(""), starts=False)
+    columns = _columns(placements, Column(""), plan, starts=False)
     rows = [_cells(placement, plan, columns, mark) for mark, placement in zip(marks, placements, strict=True)]
     print_table(columns, rows, emphasised=0)
 
@@ -87,8 +112,8 @@ def _kind(option: Option) -> tuple[str, Purchase]:
 
 
 def _print_placements(plan: Plan) -> None:
-    placements = plan.best.placements
-    columns = _columns(placements, Column("TASK"), starts=True)
+    placements = merged(plan.best).placements
+    columns = _columns(placements, Column("TASK"), plan, starts=True)
     print_table(columns, [_cells(placement, plan, columns, placement.task) for placement in placements])
 
 
@@ -110,7 +135,8 @@ def _cells(placement: Placement, plan: Plan, columns: Sequence[Column], first: s
         "PRICE AGE": age_text(placement.price_observed_at, plan.created_at),
         "$/h": f"{doubt}{money(placement.price_usd_h * placement.num_nodes)}",
         "START h": f"{placement.start_h:.2f}",
-        "HOURS": f"{placement.hours:.2f}",
+        "HOURS": f"{placement.setup_h + placement.hours:.2f}",
+        "kg CO2e": number(placement.carbon_kg),
         "TOTAL $": f"{doubt}{money(placement.cost_usd)}",
     }
     return [cells[column.title] for column in columns]
@@ -138,8 +164,9 @@ def _keep(placement: Placement) -> str:
 
 def _print_data(plan: Plan) -> None:
     """The data that moves: inputs from outside the workload, and what tasks hand on."""
-    brought = [placement for placement in plan.best.placements if placement.input_usd or placement.input_h]
-    moved = [transfer for transfer in plan.best.transfers if transfer.egress_usd or transfer.hours]
+    best = merged(plan.best)
+    brought = [placement for placement in best.placements if placement.input_usd or placement.input_h]
+    moved = [transfer for transfer in best.transfers if transfer.egress_usd or transfer.hours]
     rows = [
         *([f"inputs -> {task.task}", "", f"{task.input_h:.2f}", money(task.input_usd)] for task in brought),
         *(
@@ -173,11 +200,45 @@ def _notes(plan: Plan) -> Sequence[str]:
         notes.append("+N: so many more regions of that cloud offer the same for the same.")
     if any(_doubtful(placement, plan.created_at) for placement in placements):
         notes.append("~ marks a price that is more than a year old or of low confidence.")
+    notes += _chain(plan)
     notes += [f"Assumed: {line}." for line in plan.assumptions]
     # Of a graph every task looks at the same offers: their sum would say nothing.
     if plan.fell_out and len(plan.best.placements) == 1:
         notes.append("Other offers: " + ", ".join(f"{entry.offers:,} {entry.reason}" for entry in plan.fell_out) + ".")
     return notes
+
+
+def _chain(plan: Plan) -> Iterator[str]:
+    """The next best plans, where no table has them, and the fallbacks with their chances."""
+    if len(plan.best.placements) > 1 and plan.alternatives:
+        yield "Next best: " + "; ".join(_next_best(option, plan.best) for option in plan.alternatives) + "."
+    if not plan.alternatives_complete:
+        yield "Not all the next best plans that were asked for have been looked for to the end."
+    if plan.fallbacks:
+        yield (
+            f"Fallbacks: {'; '.join(map(_fallback, plan.fallbacks))}. In brackets the chance to get each once those"
+            f" before it failed; of the best it is {plan.best.chance:.0%}, of the whole chain {plan.chance:.0%}."
+        )
+
+
+def _next_best(option: Option, best: Option) -> str:
+    changed = [
+        new for new, old in zip(option.placements, best.placements, strict=True) if _machine(new) != _machine(old)
+    ]
+    named = [f"{placement.task} on {_machine(placement)}" for placement in changed[:MOST_CHANGES]]
+    more = [f"{len(changed) - len(named)} more"] if len(changed) > len(named) else []
+    return f"${money(option.cost_usd)} in {hours_text(option.hours)} with {', '.join([*named, *more])}"
+
+
+def _fallback(fallback: Fallback) -> str:
+    option = fallback.option
+    machine = f": {_machine(option.placements[0])}" if len(option.placements) == 1 else ""
+    return f"another {fallback.differs_in}{machine} for ${money(option.cost_usd)} ({fallback.chance:.0%})"
+
+
+def _machine(placement: Placement) -> str:
+    bought = SHORT_PURCHASE.get(placement.purchase, str(placement.purchase))
+    return f"{placement.cloud}/{placement.region} {placement.instance_type} {bought}"
 
 
 def doubtful(confidence: str, observed_at: datetime, now: datetime) -> bool:

@@ -87,3 +87,23 @@ def _dates(start: datetime, end: datetime, width: int) -> str:
     form = "%Y-%m-%d" if start.date() != end.date() else "%Y-%m-%d %H:%M"
     first, last = f"{start:{form}}", f"{end:{form}}"
     return first + last.rjust(width - len(first))
+
+
+MOST_POINT_ROWS: Final = 12
+
+
+def scatter(points: Sequence[tuple[float, float]], *, width: int, glyph: str) -> list[str]:
+    """Points (x, y) in a frame of `width` characters and at most MOST_POINT_ROWS lines, y upwards.
+
+    There are no lines for fewer than two points, or where they do not differ in both.
+    """
+    x, y = ([point[axis] for point in points] for axis in range(2))
+    if len(set(x)) < 2 or len(set(y)) < 2:
+        return []
+    inner = width - 2
+    rows = [[" "] * inner for _ in range(MOST_POINT_ROWS)]
+    for left, up in points:
+        column = round((left - min(x)) / (max(x) - min(x)) * (inner - 1))
+        row = round((max(y) - up) / (max(y) - min(y)) * (MOST_POINT_ROWS - 1))
+        rows[row][column] = glyph
+    return [f"| {''.join(row)}".rstrip() for row in rows] + ["+" + "-" * (width - 1)]

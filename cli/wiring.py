@@ -5,13 +5,13 @@ from __future__ import annotations
 import shutil
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from time import monotonic
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from catalog_data.embedded import PATIENCE_S, embedded_id, publish_embedded
 from catalog_data.errors import (
@@ -28,22 +28,29 @@ from catalog_data.refresh_state import read_state
 from catalog_data.schema import Purchase
 from catalog_data.snapshot import Snapshot
 from catalog_data.store import Catalog, OfferFilter
-from cli.errors import CommandError
+from cli.errors import CommandError, NoPlanError
 from cli.exit_codes import ExitCode
 from cli.plan_view import age_text
 from cli.printer import working
 from cli.settings import catalog_path, private_prices_path
-from engine.infeasible import InfeasibleError, NoPlanInTimeError
+from engine.infeasible import Conflict, InfeasibleError, NoPlanInTimeError, conflict_lines
 from engine.plan import Plan, PlanError, read_plan
 from engine.planned import TooLargeError
 from engine.quantities import parse_deadline, parse_usd
 from engine.residency import unknown_entries
 from engine.solve import PlanRequest, make_plan
+from engine.status import TimeLimit
 from engine.workload import Objective, Workload
 from engine.workload_errors import InvalidValueError, WorkloadError
 from engine.workload_reader import read_workload
 
+if TYPE_CHECKING:
+    from engine.portfolio import Portfolio
+    from engine.trade_offs import Axis, TradeOffs
+
 STDIN: Final = Path("-")
+CONFLICTS_S: Final = 10.0
+"""The most that the search for the smallest conflict takes; then it tells of the one at hand."""
 FRESH: Final = timedelta(days=7)
 """Prices that were seen within it need no remark."""
 
@@ -55,6 +62,7 @@ class Overrides:
     objective: Objective | None = None
     deadline: str | None = None
     budget: str | None = None
+    value_of_time: str | None = None
 
 
 @contextmanager
@@ -104,17 +112,21 @@ def parsed_instant(text: str | None) -> datetime | str | None:
 
 def loaded_workload(file: Path, overrides: Overrides) -> Workload:
     """The workload in a file, as the command line changes it."""
+    return _overridden(workload_from_text(read_text(file), file), overrides)
+
+
+def workload_from_text(text: str, file: Path) -> Workload:
+    """The workload that a file's text holds."""
     try:
-        workload = read_workload(read_text(file), file=str(file))
+        return read_workload(text, file=str(file))
     except WorkloadError as error:
         raise CommandError(*str(error).splitlines()) from error
-    return _overridden(workload, overrides)
 
 
 def _overridden(workload: Workload, overrides: Overrides) -> Workload:
     if overrides.objective is not None:
         workload = replace(workload, objective=overrides.objective)
-    try:
+    with usage_told():
         if overrides.deadline is not None:
             deadline = parse_deadline(overrides.deadline)
             if isinstance(deadline, datetime):
@@ -123,8 +135,9 @@ def _overridden(workload: Workload, overrides: Overrides) -> Workload:
                 workload = replace(workload, deadline_hours=deadline, deadline_at=None)
         if overrides.budget is not None:
             workload = replace(workload, budget_usd=parse_usd(overrides.budget, "--budget"))
-    except InvalidValueError as error:
-        raise CommandError(str(error), hint=error.faults[0].hint or "", code=ExitCode.USAGE) from error
+        if overrides.value_of_time is not None:
+            value = parse_usd(overrides.value_of_time, "--value-of-time")
+            workload = replace(workload, value_of_time_usd_h=value)
     return workload
 
 
@@ -155,31 +168,95 @@ def _siblings(file: Path) -> list[Path]:
 
 def planned(workload: Workload, file: Path, as_of: datetime | str | None, top: int, time_limit_s: float | None) -> Plan:
     """The plan of a workload from the user's catalog."""
+    snapshot = snapshot_for([workload], as_of)
+    _require_known_places(workload, file, snapshot)
     request = PlanRequest(
         created_at=datetime.now(UTC), file=str(file), top=top, time_limit_s=time_limit_s, clock=monotonic
     )
+    with failures_told(f"{file}: ", lambda: conflicts_found(workload, as_of, request.created_at)):
+        if len(workload.tasks) == 1:
+            return make_plan(workload, snapshot, request)
+        with working(f"placing {len(workload.tasks)} tasks"):
+            return make_plan(workload, snapshot, request)
+
+
+def planned_together(
+    workloads: Mapping[Path, Workload], as_of: datetime | str | None, budget: str | None, time_limit_s: float | None
+) -> Portfolio:
+    """The plans of several workloads, placed together, from the user's catalog."""
+    from engine.portfolio import Member, make_portfolio  # it takes the solver, which a single task does without
+
+    snapshot = snapshot_for(list(workloads.values()), as_of)
+    for file, workload in workloads.items():
+        _require_known_places(workload, file, snapshot)
+    with usage_told():
+        budget_usd = None if budget is None else parse_usd(budget, "--budget")
+    request = PlanRequest(created_at=datetime.now(UTC), file="", time_limit_s=time_limit_s, clock=monotonic)
+    with failures_told(""), working(f"placing {len(workloads)} workloads"):
+        members = [Member(workload, str(file)) for file, workload in workloads.items()]
+        return make_portfolio(members, snapshot, request, budget_usd=budget_usd)
+
+
+def conflicts_found(workload: Workload, as_of: datetime | str | None, now: datetime) -> tuple[Conflict, ...]:
+    """Which limits of a workload without a plan conflict, and what would have to change."""
+    from engine.conflicts import conflicts_of  # it takes the solver, which most plans do without
+
+    snapshot = snapshot_for([workload], as_of, whole=True)
+    with working("looking for the limits that conflict"):
+        return conflicts_of(workload, snapshot, now, TimeLimit.of(CONFLICTS_S, monotonic))
+
+
+def traded_off(
+    workload: Workload, file: Path, as_of: datetime | str | None, against: Axis, points: int | None, time_limit_s: float
+) -> TradeOffs:
+    """The trade-offs of a workload from the user's catalog."""
+    from engine.trade_offs import make_trade_offs  # it takes the solver
+
+    snapshot = snapshot_for([workload], as_of)
+    _require_known_places(workload, file, snapshot)
+    request = PlanRequest(created_at=datetime.now(UTC), file=str(file), time_limit_s=time_limit_s, clock=monotonic)
+    with failures_told(f"{file}: "), working(f"trading off cost against {against}"):
+        return make_trade_offs(workload, snapshot, request, against, points)
+
+
+def snapshot_for(workloads: Sequence[Workload], as_of: datetime | str | None, *, whole: bool = False) -> Snapshot:
+    """What of the user's catalog, and of the user's own prices, the workloads ask about; all of it if `whole`."""
     with opened_catalog() as catalog:
-        snapshot = _snapshot_for(catalog, workload, as_of)
+        snapshot = _snapshot_for(catalog, workloads, as_of, whole=whole)
         if snapshot.offers.is_empty() and catalog.offers(snapshot.info).is_empty():
             raise CommandError(
                 f"the catalog {catalog.path} holds no offers",
                 hint="move it away and the next command starts from the embedded catalog",
             )
-    _require_known_places(workload, file, snapshot)
+    return snapshot
+
+
+@contextmanager
+def failures_told(about: str, conflicts: Callable[[], tuple[Conflict, ...]] = tuple) -> Iterator[None]:
+    """What comes in the way of a plan, as one line each; `about` stands before it.
+
+    `conflicts` says which limits conflict where there is no plan.
+    """
     try:
-        if len(workload.tasks) == 1:
-            return make_plan(workload, snapshot, request)
-        with working(f"placing {len(workload.tasks)} tasks"):
-            return make_plan(workload, snapshot, request)
+        yield
     except InfeasibleError as error:
-        lines = [f"{file}: {reason}" for reason in error.reasons]
-        raise CommandError(
-            *lines, hint="relax what is named above, or wait where it is capacity", code=ExitCode.INFEASIBLE
-        ) from error
+        found = conflicts()
+        lines = [f"{about}{reason}" for reason in (*error.reasons, *conflict_lines(found))]
+        hint = "relax what is named above, or wait where it is capacity"
+        raise NoPlanError(*lines, hint=hint, conflicts=found) from error
     except NoPlanInTimeError as error:
-        raise CommandError(f"{file}: {error}", hint="give it more with --time-limit") from error
+        raise CommandError(f"{about}{error}", hint="give it more with --time-limit") from error
     except TooLargeError as error:
-        raise CommandError(f"{file}: {error}", hint="split the graph where little data moves") from error
+        raise CommandError(f"{about}{error}", hint="split the graph where little data moves") from error
+
+
+@contextmanager
+def usage_told() -> Iterator[None]:
+    """A value of an option that cannot be read, as one line."""
+    try:
+        yield
+    except InvalidValueError as error:
+        raise CommandError(str(error), hint=error.faults[0].hint or "", code=ExitCode.USAGE) from error
 
 
 def _require_known_places(workload: Workload, file: Path, snapshot: Snapshot) -> None:
@@ -191,9 +268,9 @@ def _require_known_places(workload: Workload, file: Path, snapshot: Snapshot) ->
             raise CommandError(*(f"{file}: {line}" for line in unknown))
 
 
-def _accelerators(workload: Workload) -> tuple[str, ...]:
+def _accelerators(workloads: Sequence[Workload]) -> tuple[str, ...]:
     """The accelerators that any requirement names; empty where one of them names none, so that all are read."""
-    requests = [requirement.accelerator for task in workload.tasks for requirement in task.requirements]
+    requests = [need.accelerator for each in workloads for task in each.tasks for need in task.requirements]
     return () if None in requests else tuple(sorted({request.name for request in requests if request}))
 
 
@@ -212,18 +289,22 @@ def private_prices() -> PrivatePrices | None:
         raise CommandError(*str(error).splitlines(), hint=error.hint) from error
 
 
-def _snapshot_for(catalog: Catalog, workload: Workload, as_of: datetime | str | None) -> Snapshot:
+def _snapshot_for(
+    catalog: Catalog, workloads: Sequence[Workload], as_of: datetime | str | None, *, whole: bool
+) -> Snapshot:
     private = private_prices()
-    snapshot = _listed_for(catalog, workload, as_of)
+    snapshot = catalog.snapshot(as_of) if whole else _listed_for(catalog, workloads, as_of)
     return snapshot if private is None else applied(private, snapshot)
 
 
-def _listed_for(catalog: Catalog, workload: Workload, as_of: datetime | str | None) -> Snapshot:
+def _listed_for(catalog: Catalog, workloads: Sequence[Workload], as_of: datetime | str | None) -> Snapshot:
+    tasks = [task for workload in workloads for task in workload.tasks]
+    moves = any(workload.edges for workload in workloads) or any(task.inputs or task.spread > 1 for task in tasks)
     return catalog.snapshot(
         as_of,
-        OfferFilter(accelerators=_accelerators(workload)),
-        network=bool(workload.edges) or any(task.inputs for task in workload.tasks),
-        spot_risk=any(Purchase.SPOT in need.purchases for task in workload.tasks for need in task.requirements),
+        OfferFilter(accelerators=_accelerators(workloads)),
+        network=moves,
+        spot_risk=any(Purchase.SPOT in need.purchases for task in tasks for need in task.requirements),
     )
 
 
@@ -241,13 +322,18 @@ def freshness(plan: Plan) -> str | None:
 
 def loaded_plan(file: Path) -> Plan:
     """The plan in a file."""
+    return plan_from_text(read_text(file), file)
+
+
+def plan_from_text(text: str, file: Path) -> Plan:
+    """The plan that a file's text holds."""
     try:
-        return read_plan(read_text(file), file=str(file))
+        return read_plan(text, file=str(file))
     except PlanError as error:
         raise CommandError(str(error), hint=error.hint) from error
 
 
-def write_whole(file: Path, text: str) -> None:
+def write_whole(file: Path, content: str | bytes) -> None:
     """Write a file that is either the old one or the whole new one; what is no regular file is left alone."""
     target = file.resolve()
     draft = target.with_name(f".{target.name}.new")
@@ -256,7 +342,7 @@ def write_whole(file: Path, text: str) -> None:
             raise CommandError(f"{file}: not a regular file", hint="for a pipe or a device use --output json")
         if target.exists() and not target.stat().st_mode & stat.S_IWUSR:
             raise CommandError(f"{file}: is write-protected")
-        draft.write_text(text, encoding="utf-8")
+        draft.write_bytes(content.encode() if isinstance(content, str) else content)
         if target.exists():
             shutil.copymode(target, draft)
         draft.replace(target)

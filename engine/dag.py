@@ -1,28 +1,38 @@
-"""The placement of a DAG as arrays: the problem, what a choice comes to, and what never needs to be chosen."""
+"""The placement of a DAG as arrays: the problem, and what a choice comes to."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
+from functools import cached_property
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from engine.status import NO_LIMIT, TimeLimit, raised
+from engine.chains import chain_cover
+from engine.limit import Limit
+from engine.status import raised
 from engine.workload import Objective
+
+DIGITS: Final = 12
+"""To so many significant digits figures are told apart: two sums of the same differ by less."""
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
+Booleans = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class TaskOptions:
     """The candidates of one task, as arrays of one length.
 
-    `cost_usd`, `hours` (the run) and `ready_h` (when its inputs have arrived) are per candidate; `place` is
-    its place's number; `preference` is 0 for the candidates that the user would rather have and above 0, step by
-    step, for those that will do if need be.
+    `cost_usd`, `hours` (from the machines' start to the end of the run) and `ready_h` (when its inputs have arrived)
+    are per candidate; `place` is its place's number; `preference` is 0 for the candidates that the user would rather
+    have and above 0, step by step, for those that will do if need be. `surcharge_usd` is what a candidate is charged
+    beyond what it costs (a price on carbon, a penalty; None: nothing), and `loads` has an array for each of the
+    problem's limits: how much of it a candidate takes.
     """
 
     name: str
@@ -31,11 +41,19 @@ class TaskOptions:
     ready_h: Floats
     place: Integers
     preference: Integers
+    surcharge_usd: Floats | None = None
+    loads: tuple[Floats, ...] = ()
 
     @property
     def columns(self) -> tuple[int, ...]:
         """Which arrays these are: tasks that share them have the same candidates."""
-        return tuple(map(id, (self.cost_usd, self.hours, self.ready_h, self.place, self.preference)))
+        arrays = (self.cost_usd, self.hours, self.ready_h, self.place, self.preference, self.surcharge_usd, *self.loads)
+        return tuple(map(id, arrays))
+
+    @property
+    def charged_usd(self) -> Floats:
+        """Cost and surcharge."""
+        return self.cost_usd if self.surcharge_usd is None else self.cost_usd + self.surcharge_usd
 
     def take(self, numbers: Integers) -> TaskOptions:
         """The candidates of these numbers alone."""
@@ -46,6 +64,8 @@ class TaskOptions:
             self.ready_h[numbers],
             self.place[numbers],
             self.preference[numbers],
+            None if self.surcharge_usd is None else self.surcharge_usd[numbers],
+            tuple(load[numbers] for load in self.loads),
         )
 
 
@@ -67,23 +87,50 @@ class EdgeOptions:
         return id(self.egress_usd), id(self.transfer_h)
 
 
+@dataclass(frozen=True)
+class Purse:
+    """What some of the tasks (by number) may cost together, with the data that moves between them.
+
+    No edge connects them with other tasks.
+    """
+
+    name: str
+    tasks: frozenset[int]
+    budget_usd: float
+
+
 class Measure(Enum):
-    """What plans are compared by: steps of preference given up, $ and h."""
+    """What plans are compared by: steps of preference given up, $, h, and $ with all that is charged beyond cost.
+
+    `LOAD` is what is taken of the first of the problem's limits, which must be one in all, not at once.
+    """
 
     PREFERENCE = auto()
     COST = auto()
     TIME = auto()
+    CHARGE = auto()
+    LOAD = auto()
 
 
 @dataclass(frozen=True)
 class DagProblem:
-    """Choose a candidate for each task; tasks stand in topological order."""
+    """Choose a candidate for each task; tasks stand in topological order.
+
+    Minimised is the cost or the makespan. `value_of_time_usd_h` is what an hour of the makespan is charged beside the
+    cost. `due_h` is when each task must be done (empty: no task has such an instant of its own). `ranking` is what
+    plans are compared by after preference, from the measure that matters most (empty: what the objective says).
+    """
 
     tasks: tuple[TaskOptions, ...]
     edges: tuple[EdgeOptions, ...]
     objective: Objective
     deadline_h: float | None = None
     budget_usd: float | None = None
+    value_of_time_usd_h: float = 0.0
+    limits: tuple[Limit, ...] = ()
+    due_h: tuple[float, ...] = ()
+    purses: tuple[Purse, ...] = ()
+    ranking: tuple[Measure, ...] = ()
 
     def take(self, numbers: Sequence[Integers]) -> DagProblem:
         """The problem with the candidates of these numbers alone, task by task; what was shared stays shared."""
@@ -96,24 +143,42 @@ class DagProblem:
             tasks.append(replace(taken[key], name=task.name))
         return replace(self, tasks=tuple(tasks))
 
+    @cached_property
+    def charges(self) -> bool:
+        """Whether anything is charged beyond cost."""
+        return self.value_of_time_usd_h > 0 or any(task.surcharge_usd is not None for task in self.tasks)
+
     @property
-    def order(self) -> tuple[Measure, Measure, Measure]:
-        """The measures from the one that matters most to the one that breaks ties."""
+    def money(self) -> Measure:
+        """What plans are compared by in $."""
+        return Measure.CHARGE if self.charges else Measure.COST
+
+    @property
+    def order(self) -> tuple[Measure, ...]:
+        """The measures from the one that matters most to the one that breaks the last ties."""
+        if self.ranking:
+            return Measure.PREFERENCE, *self.ranking
+        money = (Measure.CHARGE, Measure.COST) if self.charges else (Measure.COST,)
         if self.objective is Objective.COST:
-            return Measure.PREFERENCE, Measure.COST, Measure.TIME
-        return Measure.PREFERENCE, Measure.TIME, Measure.COST
+            return Measure.PREFERENCE, *money, Measure.TIME
+        return Measure.PREFERENCE, Measure.TIME, *money
 
     @property
     def main(self) -> Measure:
         """The measure that is the user's objective."""
         return self.order[1]
 
-    @property
+    @cached_property
     def places(self) -> int:
         """How many places there are: their numbers are below this."""
         if self.edges:
             return len(self.edges[0].egress_usd)
         return 1 + max(int(task.place.max(initial=0)) for task in self.tasks)
+
+    @cached_property
+    def chains(self) -> tuple[tuple[int, ...], ...]:
+        """The tasks in chains: those of one never run at the same time."""
+        return chain_cover(len(self.tasks), [(edge.source, edge.target) for edge in self.edges])
 
     def limit(self, measure: Measure) -> float:
         """The most that the user allows of a measure."""
@@ -123,41 +188,87 @@ class DagProblem:
 
 @dataclass(frozen=True)
 class Schedule:
-    """What a choice comes to: `start_h` follows the problem's tasks."""
+    """What a choice comes to: `start_h` and `end_h` follow the problem's tasks, `taken` its limits, `spent` its purses.
+
+    `start_h` is when a task's machines are asked for.
+    """
 
     start_h: tuple[float, ...]
+    end_h: tuple[float, ...]
     cost_usd: float
+    charge_usd: float
     makespan_h: float
     preference: int
+    taken: tuple[float, ...] = ()
+    spent_usd: tuple[float, ...] = ()
 
     def figure(self, measure: Measure) -> float:
         """The plan by one measure."""
-        if measure is Measure.PREFERENCE:
-            return float(self.preference)
-        return self.cost_usd if measure is Measure.COST else self.makespan_h
+        figures = {
+            Measure.PREFERENCE: float(self.preference),
+            Measure.COST: self.cost_usd,
+            Measure.TIME: self.makespan_h,
+            Measure.CHARGE: self.charge_usd,
+            Measure.LOAD: self.taken[0] if self.taken else 0.0,
+        }
+        return figures[measure]
 
 
 def schedule(problem: DagProblem, choice: Sequence[int]) -> Schedule:
-    """Cost and times of a choice, computed without the model."""
+    """Costs, times and loads of a choice, computed without the model."""
     chosen = list(zip(problem.tasks, choice, strict=True))
     places = [int(task.place[number]) for task, number in chosen]
-    cost = sum(float(task.cost_usd[number]) for task, number in chosen)
+    run_usd = [float(task.cost_usd[number]) for task, number in chosen]
     start = [float(task.ready_h[number]) for task, number in chosen]
     run = [float(task.hours[number]) for task, number in chosen]
+    moved_usd = []
     for edge in sorted(problem.edges, key=lambda edge: edge.target):
         pair = places[edge.source], places[edge.target]
-        cost += float(edge.egress_usd[pair])
         arrives = start[edge.source] + run[edge.source] + float(edge.transfer_h[pair])
         start[edge.target] = max(start[edge.target], arrives)
-    makespan = max(s + r for s, r in zip(start, run, strict=True))
-    return Schedule(tuple(start), cost, makespan, sum(int(task.preference[number]) for task, number in chosen))
+        moved_usd.append((edge, float(edge.egress_usd[pair])))
+    end = [s + r for s, r in zip(start, run, strict=True)]
+    cost = sum(run_usd) + sum(usd for _, usd in moved_usd)
+    surcharge = sum(float(task.surcharge_usd[number]) for task, number in chosen if task.surcharge_usd is not None)
+    return Schedule(
+        start_h=tuple(start),
+        end_h=tuple(end),
+        cost_usd=cost,
+        charge_usd=cost + surcharge + problem.value_of_time_usd_h * max(end),
+        makespan_h=max(end),
+        preference=sum(int(task.preference[number]) for task, number in chosen),
+        taken=tuple(_taken(problem, number, choice) for number in range(len(problem.limits))),
+        spent_usd=tuple(
+            sum(run_usd[task] for task in purse.tasks)
+            + sum(usd for edge, usd in moved_usd if edge.target in purse.tasks)
+            for purse in problem.purses
+        ),
+    )
+
+
+def _taken(problem: DagProblem, limit: int, choice: Sequence[int]) -> float:
+    """How much of a limit a choice takes."""
+    loads = [float(task.loads[limit][number]) for task, number in zip(problem.tasks, choice, strict=True)]
+    if problem.limits[limit].at_once:
+        return sum(max(loads[task] for task in chain) for chain in problem.chains)
+    return sum(loads)
+
+
+def keeps_limits(problem: DagProblem, plan: Schedule) -> bool:
+    """Whether a plan keeps all that limits it."""
+    return (
+        all(plan.figure(measure) <= raised(problem.limit(measure)) for measure in Measure)
+        and all(taken <= raised(limit.most) for taken, limit in zip(plan.taken, problem.limits, strict=True))
+        and all(spent <= raised(purse.budget_usd) for spent, purse in zip(plan.spent_usd, problem.purses, strict=True))
+        and all(end <= raised(due) for end, due in zip(plan.end_h, problem.due_h, strict=False))
+    )
 
 
 def compact(problem: DagProblem) -> DagProblem:
     """The problem without the places where no task has a candidate; candidates keep their numbers."""
     used = np.unique(np.concatenate([task.place for task in problem.tasks]))
     square = np.ix_(used, used)
-    places = {id(task.place): np.searchsorted(used, task.place) for task in _distinct_places(problem)}
+    places = {id(task.place): np.searchsorted(used, task.place) for task in distinct_places(problem)}
     matrices = {edge.matrices: (edge.egress_usd[square], edge.transfer_h[square]) for edge in _distinct_edges(problem)}
     return replace(
         problem,
@@ -166,7 +277,7 @@ def compact(problem: DagProblem) -> DagProblem:
     )
 
 
-def _distinct_places(problem: DagProblem) -> Iterable[TaskOptions]:
+def distinct_places(problem: DagProblem) -> Iterable[TaskOptions]:
     """One task for each array of places."""
     return {id(task.place): task for task in problem.tasks}.values()
 
@@ -177,143 +288,17 @@ def _distinct_edges(problem: DagProblem) -> Iterable[EdgeOptions]:
 
 
 def best_choice(problem: DagProblem, choices: Iterable[tuple[int, ...]]) -> tuple[int, ...] | None:
-    """The best of those choices that keep the limits."""
+    """The best of those choices that keep the limits; what differs by rounding alone is equal."""
     plans = {choice: schedule(problem, choice) for choice in choices}
-    kept = [
-        choice
-        for choice, plan in plans.items()
-        if all(plan.figure(measure) <= raised(problem.limit(measure)) for measure in Measure)
-    ]
-    return min(kept, key=lambda choice: [plans[choice].figure(measure) for measure in problem.order], default=None)
+    kept = [choice for choice, plan in plans.items() if keeps_limits(problem, plan)]
+    return min(kept, key=lambda choice: _rank(problem, plans[choice]), default=None)
+
+
+def _rank(problem: DagProblem, plan: Schedule) -> list[float]:
+    """A plan's figures in the problem's order, without the last digits, in which equal sums may differ."""
+    return [float(f"{plan.figure(measure):.{DIGITS}g}") for measure in problem.order]
 
 
 def renumbered(choice: Sequence[int], numbers: Sequence[Integers]) -> tuple[int, ...]:
     """A choice in the numbers of the problem that `numbers` were taken from."""
     return tuple(int(of_task[number]) for of_task, number in zip(numbers, choice, strict=True)) if choice else ()
-
-
-def prune(problem: DagProblem, limit: TimeLimit = NO_LIMIT) -> tuple[DagProblem, list[Integers]]:
-    """The problem without candidates that another one always replaces at no loss, and the numbers kept.
-
-    Candidate b falls to a if, whatever the other tasks choose, a is no less preferred, no dearer and no slower:
-    cost(a) + sum over edges of the most that a's place can cost more than b's <= cost(b), and likewise its run
-    time, its inputs' arrival and its transfers. Swapping b for a in any plan then keeps every limit and worsens
-    no measure, whichever other candidates have been swapped already; of equals the first stays. Where the time is
-    up, what still stands stays.
-
-    Tasks that share their arrays, and whose edges share theirs, have the same answer, found once.
-    """
-    kept = _undominated_at_home_by_task(problem)
-    problem = problem.take(kept)
-    between = _PlacesCompared(problem)
-    further: dict[object, Integers] = {}
-    keys = [between.key(number) for number in range(len(problem.tasks))]
-    for number, (task, key) in enumerate(zip(problem.tasks, keys, strict=True)):
-        if key not in further:
-            everything = np.arange(task.place.size)
-            further[key] = _undominated(task, *between.worst_differences(number)) if limit.allows() else everything
-    numbers = [further[key] for key in keys]
-    both: dict[tuple[int, int], Integers] = {}
-    for first, then in zip(kept, numbers, strict=True):
-        if (id(first), id(then)) not in both:
-            both[id(first), id(then)] = first[then]
-    return problem.take(numbers), [both[id(first), id(then)] for first, then in zip(kept, numbers, strict=True)]
-
-
-def _undominated_at_home_by_task(problem: DagProblem) -> list[Integers]:
-    found: dict[tuple[int, ...], Integers] = {}
-    for task in problem.tasks:
-        if task.columns not in found:
-            found[task.columns] = _undominated_at_home(task)
-    return [found[task.columns] for task in problem.tasks]
-
-
-def _undominated(task: TaskOptions, more_usd: Floats, more_h: Floats) -> Integers:
-    """The numbers of the candidates of a task that no other one dominates, ascending.
-
-    `more_usd` and `more_h` say for places (a, b) how much being in a rather than in b adds at most.
-    """
-    alive = np.ones(task.place.size, dtype=bool)
-    for a in np.lexsort((np.arange(task.place.size), task.ready_h + task.hours, task.cost_usd)):
-        if not alive[a]:
-            continue
-        falls = (
-            (task.cost_usd[a] + more_usd[task.place[a], task.place] <= task.cost_usd)
-            & (task.hours[a] + more_h[task.place[a], task.place] <= task.hours)
-            & (task.ready_h[a] <= task.ready_h)
-            & (task.preference[a] <= task.preference)
-        )
-        falls[a] = False
-        alive &= ~falls
-    return np.flatnonzero(alive)
-
-
-def _undominated_at_home(task: TaskOptions) -> Integers:
-    """The numbers of the candidates that none of the same place, arrival and preference dominates, ascending.
-
-    Sorted by price within such a group, a candidate stays if it is faster than all before it. Here nearly all
-    fall: a place sells hundreds of machines, and a few of them are worth having.
-    """
-    order = np.lexsort((task.hours, task.cost_usd, task.preference, task.ready_h, task.place))
-    opens_group = np.zeros(order.size, dtype=bool)
-    for column in (task.preference, task.ready_h, task.place):
-        opens_group[1:] |= np.diff(column[order]) != 0
-    # Runs as whole numbers, those of each group below all those before: one running minimum then serves all groups.
-    _, run = np.unique(task.hours[order], return_inverse=True)
-    run -= np.cumsum(opens_group) * (order.size + 1)
-    stays = np.ones(order.size, dtype=bool)
-    stays[1:] = run[1:] < np.minimum.accumulate(run)[:-1]
-    return np.sort(order[stays])
-
-
-class _PlacesCompared:
-    """By task: how much its edges can add, at most, if it is in one place rather than in another."""
-
-    def __init__(self, problem: DagProblem) -> None:
-        self._problem = problem
-        self._ends: list[list[tuple[EdgeOptions, bool]]] = [[] for _ in problem.tasks]
-        for edge in problem.edges:
-            self._ends[edge.source].append((edge, True))
-            self._ends[edge.target].append((edge, False))
-        self._there = {id(task.place): np.unique(task.place) for task in _distinct_places(problem)}
-        self._most: dict[object, tuple[Floats, Floats]] = {}
-
-    def key(self, number: int) -> object:
-        """Equal for tasks with the same candidates, the same data to move and the same places at its other ends."""
-        ends = sorted(self._end_key(edge, out=out) for edge, out in self._ends[number])
-        return self._problem.tasks[number].columns, *ends
-
-    def worst_differences(self, number: int) -> tuple[Floats, Floats]:
-        """For places (a, b): the most that being in a rather than in b adds to the task's edges, in $ and in h."""
-        square = self._problem.places, self._problem.places
-        usd, hours = np.zeros(square), np.zeros(square)
-        for edge, out in self._ends[number]:
-            key = self._end_key(edge, out=out)
-            if key not in self._most:
-                self._most[key] = self._most_more(edge, out=out)
-            more_usd, more_h = self._most[key]
-            usd += more_usd
-            hours += more_h
-        return usd, hours
-
-    def _end_key(self, edge: EdgeOptions, *, out: bool) -> tuple[int, int, bool, bytes]:
-        return *edge.matrices, out, self._places_there(edge, out=out).tobytes()
-
-    def _places_there(self, edge: EdgeOptions, *, out: bool) -> Integers:
-        """The places of the task at the edge's other end."""
-        return self._there[id(self._problem.tasks[edge.target if out else edge.source].place)]
-
-    def _most_more(self, edge: EdgeOptions, *, out: bool) -> tuple[Floats, Floats]:
-        there, places = self._places_there(edge, out=out), self._problem.places
-        usd = _most_more(edge.egress_usd if out else edge.egress_usd.T, there, places)
-        hours = _most_more(edge.transfer_h if out else edge.transfer_h.T, there, places)
-        return usd, np.maximum(hours, 0.0)
-
-
-def _most_more(figures: Floats, there: Integers, places: int) -> Floats:
-    """max over c in `there` of figures[a, c] - figures[b, c], for places (a, b)."""
-    most = np.full((places, places), -np.inf)
-    for c in there:
-        column = figures[:places, c]
-        np.maximum(most, column[:, None] - column[None, :], out=most)
-    return most

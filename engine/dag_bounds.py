@@ -14,28 +14,18 @@ from itertools import chain, takewhile
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-from engine.dag import DagProblem, EdgeOptions, Floats, Integers, Measure, Schedule, renumbered
+from engine.dag import Booleans, DagProblem, Floats, Integers, Measure, Schedule, renumbered
 from engine.dag_dual import Shifts, by_place, shifts_of
+from engine.dag_limits import within_limits
+from engine.dag_times import Bounds, time_bounds
 from engine.status import NO_LIMIT, TimeLimit, raised
-
-Booleans = npt.NDArray[np.bool_]
 
 ONLY_COST: Final = 0.0
 ONLY_TIME: Final = 1e6
-BETWEEN: Final = tuple(2.0 ** (power / 2) for power in range(-16, 17))
+BETWEEN: Final = tuple(2.0**power for power in (-6, -3, 0, 3, 6))
 HOUR_WEIGHTS: Final = (ONLY_COST, ONLY_TIME, *BETWEEN)
 """What an hour is worth in the sums of cost and time that are tried, in the $/h of a plan: the outermost first."""
-
-
-@dataclass(frozen=True)
-class Bounds:
-    """The least that a plan comes to: any plan, one with a candidate (by task), one with a pair of places (by edge)."""
-
-    least: float
-    candidates: tuple[Floats, ...]
-    pairs: tuple[Floats, ...]
 
 
 @dataclass(frozen=True)
@@ -64,11 +54,15 @@ def within_reach(
         Measure.COST: sum_bounds(problem, backbone, usd_h=0.0),
         Measure.TIME: time_bounds(problem),
     }
+    if problem.charges:
+        bounds[Measure.CHARGE] = sum_bounds(problem, backbone, problem.value_of_time_usd_h, charged=True)
+    if Measure.LOAD in problem.order:
+        bounds[Measure.LOAD] = _own_bounds(problem, [task.loads[0] for task in problem.tasks])
     most = _ceilings(problem, plan, {measure: bound.least for measure, bound in bounds.items()})
-    may_be = [np.ones(task.place.size, dtype=bool) for task in problem.tasks]
+    may_be = list(within_limits(problem))
     may_link = [np.ones((problem.places, problem.places), dtype=bool) for _ in problem.edges]
     weighted = _weighted(problem, backbone, most[Measure.COST], most[Measure.TIME], weights)
-    for bound, figure in chain(((bounds[measure], most[measure]) for measure in Measure), weighted):
+    for bound, figure in chain(((bounds[measure], most[measure]) for measure in bounds), weighted):
         may_be = [may & (least <= figure) for may, least in zip(may_be, bound.candidates, strict=True)]
         may_link = [may & (least <= figure) for may, least in zip(may_link, bound.pairs, strict=True)]
     return Reach(tuple(np.flatnonzero(may) for may in may_be), tuple(may_link), bounds[problem.main].least)
@@ -103,22 +97,31 @@ def _ceilings(problem: DagProblem, plan: Schedule | None, least: Mapping[Measure
 
 def preference_bounds(problem: DagProblem) -> Bounds:
     """A candidate's own steps, and the fewest of every other task."""
-    more = [(task.preference - task.preference.min()).astype(np.float64) for task in problem.tasks]
-    least = float(sum(task.preference.min() for task in problem.tasks))
+    return _own_bounds(problem, [task.preference for task in problem.tasks])
+
+
+def _own_bounds(problem: DagProblem, own: Sequence[Floats | Integers]) -> Bounds:
+    """A candidate's own figure, and the least of every other task."""
+    lowest = [float(figures.min()) for figures in own]
+    least = sum(lowest)
+    # Where a task takes what nobody knows in any case, every plan does.
+    others = [least - low if np.isfinite(low) else least for low in lowest]
     return Bounds(
         least,
-        candidates=tuple(least + steps for steps in more),
+        candidates=tuple((figures + beside).astype(np.float64) for figures, beside in zip(own, others, strict=True)),
         pairs=tuple(np.full((problem.places, problem.places), least) for _ in problem.edges[:1]) * len(problem.edges),
     )
 
 
-def sum_bounds(problem: DagProblem, backbone: Backbone, usd_h: float) -> Bounds:
+def sum_bounds(problem: DagProblem, backbone: Backbone, usd_h: float, *, charged: bool = False) -> Bounds:
     """The least cost + `usd_h` * hours along the backbone's path, without the edges that are not in its forest.
+
+    Where it is what is `charged` that counts, the surcharges are in the cost.
 
     No path takes longer than the plan, so this is at most what the plan's cost and makespan come to. An edge outside
     the forest counts only where it is asked about.
     """
-    own, matrices = backbone.sums(problem, usd_h)
+    own, matrices = backbone.sums(problem, usd_h, charged=charged)
     least = [by_place(task, figures, problem.places) for task, figures in zip(problem.tasks, own, strict=True)]
     passed = _passed(backbone, least, matrices)
     return Bounds(
@@ -135,53 +138,6 @@ def sum_bounds(problem: DagProblem, backbone: Backbone, usd_h: float) -> Bounds:
             for number, edge in enumerate(problem.edges)
         ),
     )
-
-
-def time_bounds(problem: DagProblem) -> Bounds:
-    """The fastest way to the end of a candidate's run and on from there, each of its neighbours free to move."""
-    done, ready = _forward(problem)
-    rest = _backward(problem)
-    candidates = tuple(
-        np.maximum(task.ready_h, ready[number][task.place]) + task.hours + rest[number][task.place]
-        for number, task in enumerate(problem.tasks)
-    )
-    onward = [by_place(task, task.hours + rest[n][task.place], problem.places) for n, task in enumerate(problem.tasks)]
-    pairs = tuple(done[edge.source][:, None] + edge.transfer_h + onward[edge.target][None, :] for edge in problem.edges)
-    return Bounds(max(float(hours.min()) for hours in candidates), candidates, pairs)
-
-
-def _forward(problem: DagProblem) -> tuple[list[Floats], list[Floats]]:
-    """By task and place: when the task can be done at the earliest, and when its data can be there."""
-    ready = [np.zeros(problem.places) for _ in problem.tasks]
-    done: list[Floats] = []
-    into = _edges_by(problem, [edge.target for edge in problem.edges])
-    for number, task in enumerate(problem.tasks):
-        for edge in into[number]:
-            arrives = (done[edge.source][:, None] + edge.transfer_h).min(axis=0)
-            ready[number] = np.maximum(ready[number], arrives)
-        start = np.maximum(task.ready_h, ready[number][task.place])
-        done.append(by_place(task, start + task.hours, problem.places))
-    return done, ready
-
-
-def _backward(problem: DagProblem) -> list[Floats]:
-    """By task and place: hours from the end of the task to the end of the plan at the least."""
-    rest = [np.zeros(problem.places) for _ in problem.tasks]
-    out_of = _edges_by(problem, [edge.source for edge in problem.edges])
-    for number in reversed(range(len(problem.tasks))):
-        for edge in out_of[number]:
-            target = problem.tasks[edge.target]
-            onward = by_place(target, target.hours + rest[edge.target][target.place], problem.places)
-            rest[number] = np.maximum(rest[number], (edge.transfer_h + onward[None, :]).min(axis=1))
-    return rest
-
-
-def _edges_by(problem: DagProblem, ends: Sequence[int]) -> list[list[EdgeOptions]]:
-    """By task the edges that have it at this end."""
-    found: list[list[EdgeOptions]] = [[] for _ in problem.tasks]
-    for edge, end in zip(problem.edges, ends, strict=True):
-        found[end].append(edge)
-    return found
 
 
 @dataclass(frozen=True)
@@ -234,9 +190,12 @@ class Backbone:
         shifts = shifts_of(problem, limit) if lacks_edges and limit is not None else []
         return cls(tasks, edges, roots, tuple(links), shifts)
 
-    def sums(self, problem: DagProblem, usd_h: float) -> tuple[list[Floats], list[Floats]]:
+    def sums(self, problem: DagProblem, usd_h: float, *, charged: bool) -> tuple[list[Floats], list[Floats]]:
         """cost + `usd_h` * hours, the hours on the path alone: by task (per candidate) and by edge (matrices)."""
-        own = [task.cost_usd + (usd_h if n in self.tasks else 0.0) * task.hours for n, task in enumerate(problem.tasks)]
+        own = [
+            (task.charged_usd if charged else task.cost_usd) + (usd_h if n in self.tasks else 0.0) * task.hours
+            for n, task in enumerate(problem.tasks)
+        ]
         matrices = weighted_matrices(problem, [usd_h if n in self.edges else 0.0 for n in range(len(problem.edges))])
         for n, (edge, (at_source, at_target)) in enumerate(zip(problem.edges, self.shifts, strict=False)):
             own[edge.source] = own[edge.source] + at_source[problem.tasks[edge.source].place]
@@ -344,7 +303,7 @@ def _least_sums(problem: DagProblem, limit: TimeLimit) -> Iterator[tuple[int, ..
     backbone = Backbone.of(problem)
     usd = sum(float(task.cost_usd.min()) for task in problem.tasks)
     hours = sum(float(task.hours.min()) for task in problem.tasks)
-    first, last = (ONLY_COST, ONLY_TIME) if problem.main is Measure.COST else (ONLY_TIME, ONLY_COST)
+    first, last = (ONLY_TIME, ONLY_COST) if problem.main is Measure.TIME else (ONLY_COST, ONLY_TIME)
     for weight in chain([first], takewhile(lambda _: limit.allows(), (last, *BETWEEN))):
         usd_h = weight * usd / hours if usd and hours else weight
         own = [task.cost_usd + usd_h * task.hours for task in problem.tasks]

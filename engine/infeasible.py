@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from engine.candidates import Candidates, Unmet
+from engine.candidates import Candidates
+from engine.matching import Unmet
 from engine.requirements import CAPACITY_NOW, NO_CAPACITY, plain
 from engine.status import raised
 
@@ -68,19 +71,20 @@ def limits_lines(
     """Which of the user's limits no plan keeps.
 
     `fastest_h` and `cheapest_usd` are what any plan comes to at least, `cheapest_in_time_usd` one that keeps the
-    deadline.
+    deadline; infinite where other limits leave no plan at all.
     """
     reasons = []
-    if deadline_h is not None and fastest_h > raised(deadline_h):
+    if deadline_h is not None and raised(deadline_h) < fastest_h < math.inf:
         asked, least = _apart(deadline_h, fastest_h)
         reasons.append(f"deadline {asked} h: no plan takes less than {least} h")
-    if budget_usd is not None and cheapest_usd > raised(budget_usd):
+    if budget_usd is not None and raised(budget_usd) < cheapest_usd < math.inf:
         reasons.append(f"budget {_usd(budget_usd)}: no plan costs less than {_usd(cheapest_usd)}")
     if not reasons and deadline_h is not None and budget_usd is not None:
-        reasons.append(
+        conflict = (
             f"deadline {plain(deadline_h)} h and budget {_usd(budget_usd)} conflict:"
             f" within the deadline no plan costs less than {_usd(cheapest_in_time_usd)}"
         )
+        reasons += [conflict] if raised(budget_usd) < cheapest_in_time_usd < math.inf else []
     return tuple(reasons) or ("no plan keeps the limits",)
 
 
@@ -92,3 +96,43 @@ def _apart(one: float, other: float) -> tuple[str, str]:
 
 def _usd(amount: float) -> str:
     return f"${amount:,.2f}" if amount >= 1 else f"${plain(amount)}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """What would have to change of a limit (its name) for a plan to be found while all others stay.
+
+    `text` says it, and `value` is the figure where it is one; None where no value of it would do. `exact`: a figure a
+    little tighter would not do.
+    """
+
+    limit: str
+    text: str | None
+    value: float | None = None
+    exact: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conflict:
+    """Limits that no plan keeps together, and what would have to change of one of them.
+
+    `smallest` where no fewer limits conflict; otherwise the time ran out, and some of these may be spared. Where there
+    are several conflicts, a change is one that would do if the limits of all others were lifted.
+    """
+
+    limits: tuple[str, ...]
+    changes: tuple[Change, ...]
+    smallest: bool
+
+
+def conflict_lines(conflicts: Sequence[Conflict]) -> Iterator[str]:
+    """The conflicts as lines of text."""
+    for conflict in conflicts:
+        no_fewer = "" if conflict.smallest else " (there may be fewer: the time ran out)"
+        yield f"conflict: {' + '.join(conflict.limits)}{no_fewer}"
+        texts = [change.text for change in conflict.changes if change.text is not None]
+        yield from (f"would work: {text}" for text in texts)
+        if not texts:
+            yield "would work: no change of one of them alone"
+    if len(conflicts) > 1:
+        yield f"each of these {len(conflicts)} conflicts must be resolved"

@@ -20,7 +20,7 @@ from catalog_data.schema import Confidence, Purchase
 from engine.status import Status
 from engine.workload import Objective
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 TOLERANCE: Final = 1e-6
 """How far figures of one plan may differ, relative to them."""
 UNPRINTABLE: Final = frozenset({"Cc", "Zl", "Zp"})
@@ -75,6 +75,24 @@ class Limits:
 
     deadline_h: float | None
     budget_usd: float | None
+    hourly_budget_usd: float | None
+    """Of all machines that run at one time."""
+    carbon_kg: float | None
+    capacity: float | None
+    """The least chance that all machines are got."""
+    uninterrupted: float | None
+    """The least chance that none is taken back before its task is done."""
+
+
+@with_config(_STRICT)
+@dataclass(frozen=True, kw_only=True)
+class Charges:
+    """What plans are charged for beyond their cost when they are compared."""
+
+    value_of_time_usd_h: float
+    carbon_usd_t: float
+    preferences: int
+    """How many wishes there are, each with its penalty."""
 
 
 @with_config(_STRICT)
@@ -82,6 +100,7 @@ class Limits:
 class Proof:
     """How good the plan is: no plan that keeps as well to the user's order of preference is below `bound` ($ or h).
 
+    The objective is the cost with all charges, or the hours.
     `gap` is (objective - bound) / |objective|, 0 where the optimum is proven. `method` says how.
     """
 
@@ -113,25 +132,44 @@ class Placement:
     price_usd_h: float
     """Of one node."""
     start_h: float
+    """When the machines are asked for, from the start of the plan."""
+    setup_h: float
+    """Until the work begins: the machines' start and the task's setup."""
     hours: float
+    """Of the run, with the interruptions to be expected."""
+    billed_h: float
+    """What each machine is billed for."""
     input_h: float
     """Until the task's inputs from outside the workload have arrived."""
     input_usd: float
+    disk_usd: float | None
+    """Of the disks that the task asks for, None where their price is not known."""
     cost_usd: float
-    """All nodes for `hours`, and `input_usd`."""
+    """All nodes for `billed_h`, `disk_usd` and `input_usd`."""
+    carbon_kg: float | None
+    """Emissions of the power that all nodes draw, kg CO2e; None where they are not known."""
     available: bool | None
     """Whether it was seen to be offered there; None where nobody has looked."""
-    capacity: float | None = None
+    capacity: float | None
     """How much there was to be had when last looked, above 0 up to 1 (plenty; see schema.OBSERVATIONS).
 
-    None where nobody has looked; earlier plan files do not have it.
+    None where nobody has looked.
     """
+    chance: float
+    """That the machines are got when they are asked for: of one kind in one place they are got, or not, together."""
+    interruptions: float | None
+    """How many are to be expected during the run; None where that is not known, and where none can happen."""
     interruption_low: float | None
     interruption_high: float | None
     """Share of such spot machines taken back within a month."""
     source: str
     price_observed_at: datetime
     confidence: Confidence
+
+    @property
+    def end_h(self) -> float:
+        """When the task is done, from the start of the plan."""
+        return self.start_h + self.setup_h + self.hours
 
 
 @with_config(_STRICT)
@@ -155,6 +193,39 @@ class Option:
     transfers: tuple[Transfer, ...]
     cost_usd: float
     hours: float
+    charge_usd: float
+    """The cost and all charges beyond it."""
+
+    @property
+    def chance(self) -> float:
+        """That all machines are got: tasks that ask for the same in the same place ask once, each ask by itself."""
+        return math.prod(ask.chance for ask in asks(self))
+
+
+def asks(option: Option) -> list[Placement]:
+    """A placement for each machine type that is asked for in a place and bought in one way."""
+    kinds = {
+        (placement.cloud, placement.region, placement.zones[:1], placement.instance_type, placement.purchase): placement
+        for placement in reversed(option.placements)
+    }
+    return list(reversed(kinds.values()))
+
+
+Scope = Literal["zone", "region", "cloud", "purchase"]
+
+
+@with_config(_STRICT)
+@dataclass(frozen=True, kw_only=True)
+class Fallback:
+    """What to try when all options before it are not to be had: they are of other zones, regions, clouds or purchases.
+
+    Tasks on machines that the user owns need not differ, nor those that can be bought in one way only.
+    """
+
+    differs_in: Scope
+    option: Option
+    chance: float
+    """That its machines are got, given that those of the options before it were not."""
 
 
 @with_config(_STRICT)
@@ -172,16 +243,23 @@ class FellOut:
 class Plan:
     """The result of planning: `best`, then the ranked alternatives, then the best of every cloud and purchase."""
 
-    schema_version: Literal[1]
+    schema_version: Literal[2]
     created_at: datetime
     snapshot: SnapshotUsed
     workload: WorkloadUsed
     objective: Objective
     limits: Limits
+    charges: Charges
     proof: Proof
     best: Option
     alternatives: tuple[Option, ...]
+    alternatives_complete: bool
+    """Whether these are as many as were asked for, or all that there are: not where the time was up."""
     comparison: tuple[Option, ...]
+    fallbacks: tuple[Fallback, ...]
+    """To be tried in turn after the best, where its machines are asked for in the first of their zones."""
+    chance: float
+    """That the machines of the best or of a fallback are got."""
     candidates: int
     assumptions: tuple[str, ...]
     fell_out: tuple[FellOut, ...]
@@ -252,6 +330,11 @@ def _faults(plan: Plan) -> Iterator[str]:
     for kind, options in (("alternatives", plan.alternatives), ("comparison", plan.comparison)):
         for number, option in enumerate(options):
             yield from _of_option(f"{kind}.{number}", option)
+    for number, fallback in enumerate(plan.fallbacks):
+        yield from _of_option(f"fallbacks.{number}.option", fallback.option)
+        yield from _of_fallback(f"fallbacks.{number}", fallback, plan.best)
+    if not _equal(1 - plan.chance, (1 - plan.best.chance) * math.prod(1 - each.chance for each in plan.fallbacks)):
+        yield "chance: it is not that of the best and the fallbacks"
     if not _equal(plan.proof.objective, _objective(plan, plan.best)):
         yield "proof: the objective is not that of the best plan"
 
@@ -263,6 +346,32 @@ def _of_option(where: str, option: Option) -> Iterator[str]:
         yield f"{where}: it has no placements"
 
 
+def _of_fallback(where: str, fallback: Fallback, best: Option) -> Iterator[str]:
+    if not 0 <= fallback.chance <= 1:
+        yield f"{where}: the chance is not from 0 to 1"
+    if [placement.task for placement in fallback.option.placements] != [each.task for each in best.placements]:
+        yield f"{where}: its tasks are not those of the best plan"
+        return
+    same = [
+        _scope_of(fallback.differs_in, placement) == _scope_of(fallback.differs_in, of_best)
+        for placement, of_best in zip(fallback.option.placements, best.placements, strict=True)
+        if of_best.purchase is not Purchase.OWNED
+    ]
+    # Not every task can be bought in another way.
+    if all(same) if fallback.differs_in == "purchase" else any(same):
+        yield f"{where}: it does not differ from the best plan in the {fallback.differs_in}"
+
+
+def _scope_of(scope: Scope, placement: Placement) -> tuple[object, ...]:
+    """What fails together with the placement."""
+    return {
+        "zone": (placement.cloud, placement.region, placement.zones[:1]),
+        "region": (placement.cloud, placement.region),
+        "cloud": (placement.cloud,),
+        "purchase": (placement.purchase,),
+    }[scope]
+
+
 def _of_figures(where: str, option: Option) -> Iterator[str]:
     for number, placement in enumerate(option.placements):
         yield from _of_placement(f"{where}.placements.{number}", placement)
@@ -272,7 +381,9 @@ def _of_figures(where: str, option: Option) -> Iterator[str]:
     moved_usd = math.fsum(transfer.egress_usd for transfer in option.transfers)
     if not _equal(option.cost_usd, math.fsum(placement.cost_usd for placement in option.placements) + moved_usd):
         yield f"{where}: the costs do not add up"
-    if not _equal(option.hours, max(placement.start_h + placement.hours for placement in option.placements)):
+    if option.charge_usd < option.cost_usd and not _equal(option.charge_usd, option.cost_usd):
+        yield f"{where}: the charge is below the cost"
+    if not _equal(option.hours, max(placement.end_h for placement in option.placements)):
         yield f"{where}: the hours do not add up"
 
 
@@ -280,23 +391,30 @@ def _of_placement(where: str, placement: Placement) -> Iterator[str]:
     least = min(
         placement.price_usd_h,
         placement.start_h,
+        placement.setup_h,
         placement.hours,
+        placement.billed_h,
         placement.input_h,
         placement.input_usd,
+        placement.disk_usd or 0.0,
         placement.cost_usd,
+        placement.carbon_kg or 0.0,
+        placement.interruptions or 0.0,
     )
     if least < 0 or placement.num_nodes < 1:
         yield f"{where}: a figure is below {0 if least < 0 else 1}"
     if placement.capacity is not None and not 0 < placement.capacity <= 1:
         yield f"{where}: the capacity is not above 0 and up to 1"
+    if not 0 < placement.chance <= 1:
+        yield f"{where}: the chance is not above 0 and up to 1"
     # machines * $/h * h = $
-    run_usd = placement.num_nodes * placement.price_usd_h * placement.hours
-    if not _equal(placement.cost_usd, run_usd + placement.input_usd):
+    machine_usd = placement.num_nodes * placement.price_usd_h * placement.billed_h
+    if not _equal(placement.cost_usd, machine_usd + (placement.disk_usd or 0.0) + placement.input_usd):
         yield f"{where}: the costs do not add up"
 
 
 def _objective(plan: Plan, option: Option) -> float:
-    return option.cost_usd if plan.objective is Objective.COST else option.hours
+    return option.charge_usd if plan.objective is Objective.COST else option.hours
 
 
 def _equal(one: float, other: float) -> bool:

@@ -2,53 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
-import polars as pl
 
 from catalog_data.snapshot import Snapshot
 from engine.candidates import Candidates
-from engine.dag import DagProblem, EdgeOptions, Floats, TaskOptions, schedule
-from engine.dag_bounds import Booleans
+from engine.dag import DagProblem, Integers
+from engine.fallback import fallbacks_of
 from engine.infeasible import InfeasibleError, NoPlanInTimeError, limits_lines
-from engine.placements import placement_of
-from engine.plan import Option, Proof, Transfer
+from engine.instance import Instance, instance_of
+from engine.kbest import NextBest, next_best
+from engine.plan import Option, Proof
 from engine.planned import Planned
 from engine.problems.dag import DagSolution, solve
 from engine.status import Clock, Status, TimeLimit, stands_still
-from engine.transfers import transfers
-from engine.workload import Edge, Objective, Workload
+from engine.workload import Objective, Workload
 
 METHOD: Final = "mixed-integer program (HiGHS)"
-
-
-@dataclass(frozen=True)
-class _Moved:
-    """What moving some data costs and takes (place x place), 0 where that is not known."""
-
-    egress_usd: Floats
-    transfer_h: Floats
-    rate_unknown: Booleans
-    throughput_unknown: Booleans
-
-    @classmethod
-    def of(cls, matrices: tuple[Floats, Floats]) -> _Moved:
-        """From matrices that are NaN where a figure is not known."""
-        egress_usd, transfer_h = matrices
-        return cls(np.nan_to_num(egress_usd), np.nan_to_num(transfer_h), np.isnan(egress_usd), np.isnan(transfer_h))
-
-
-@dataclass(frozen=True)
-class _Instance:
-    """The problem, the candidates that its numbers stand for, and by edge which figures are not known (by places)."""
-
-    problem: DagProblem
-    frames: tuple[pl.DataFrame, ...]
-    rate_unknown: tuple[Booleans, ...]
-    throughput_unknown: tuple[Booleans, ...]
+MOST_RANKED: Final = 100
+NOT_RANKED: Final = f"the next best plans and fallbacks are looked for up to {MOST_RANKED} tasks"
+SHARE_OF_ALTERNATIVES: Final = 0.5
+"""Of the time that is left after the best plan; the rest is for the fallbacks."""
 
 
 def plan_dag(
@@ -57,23 +34,27 @@ def plan_dag(
     snapshot: Snapshot,
     time_limit_s: float | None,
     clock: Clock = stands_still,
+    *,
+    top: int = 1,
 ) -> Planned:
     """Place all tasks together; the `clock` tells the seconds that the limit counts, apart from the solver's own.
 
+    The `top` - 1 next best plans and the fallbacks follow, where more than the best is asked for, of up to
+    `MOST_RANKED` tasks: each fallback takes as long as the best plan.
+
     Raises:
-        InfeasibleError: no plan keeps the deadline and the budget.
+        InfeasibleError: no plan keeps the limits.
         NoPlanInTimeError: the time limit came first.
     """
     limit = TimeLimit.of(time_limit_s, clock)
-    instance = _instance(workload, found, snapshot)
-    solution = solve(instance.problem, limit)
+    instance, solution = solve_instance(instance_of(workload, found, snapshot), limit)
     if solution.status is Status.INFEASIBLE:
         raise InfeasibleError(_limits(instance.problem, limit))
     if not solution.choice:
         within = "" if time_limit_s is None else f" within {time_limit_s:g} s"
         raise NoPlanInTimeError(f"no plan was found{within}")
-    return Planned(
-        best=_option(workload, found, instance, solution),
+    planned = Planned(
+        best=instance.option(solution.choice),
         proof=Proof(
             status=solution.status,
             objective=solution.objective,
@@ -81,122 +62,68 @@ def plan_dag(
             gap=solution.gap,
             method=METHOD,
         ),
-        assumptions=tuple(_assumed(workload, instance, solution)),
+        candidates=sum(each.frame.height for each in found),
+        assumptions=tuple(instance.unknown_of(solution.choice)),
+    )
+    if top == 1:
+        return planned
+    if len(found) > MOST_RANKED:
+        return replace(planned, alternatives_complete=False, assumptions=(*planned.assumptions, NOT_RANKED))
+    return _with_others(planned, instance, solution, top - 1, limit)
+
+
+def _with_others(planned: Planned, instance: Instance, solution: DagSolution, others: int, limit: TimeLimit) -> Planned:
+    """What was planned with the next best options and the fallbacks, as far as there is time."""
+    frames = [each.frame for each in instance.found]
+    instance, following = _next_best(instance, solution, others, limit.share(SHARE_OF_ALTERNATIVES))
+
+    def find(rows: Sequence[Integers]) -> Option | None:
+        if not limit.allows():
+            return None
+        restricted, other = solve_instance(instance.among(rows), limit)
+        return restricted.option(other.choice) if other.choice else None
+
+    return replace(
+        planned,
+        alternatives=tuple(map(instance.option, following.choices)),
+        alternatives_complete=following.complete,
+        fallbacks=fallbacks_of(planned.best, frames, find),
     )
 
 
-def _instance(workload: Workload, found: Sequence[Candidates], snapshot: Snapshot) -> _Instance:
-    frames = {id(candidates.frame): candidates.frame for candidates in found}.values()
-    places = pl.concat([frame["place"].unique() for frame in frames]).unique().sort().to_list()
-    place_number = {name: index for index, name in enumerate(places)}
-    task_number = {candidates.task.name: index for index, candidates in enumerate(found)}
-    # Edges that move as much share their matrices, and tasks that share their candidates their arrays.
-    of_size = {
-        data_gb: _Moved.of(_matrices(snapshot, data_gb, places))
-        for data_gb in {edge.data_gb for edge in workload.edges}
-    }
-    moved = [of_size[edge.data_gb] for edge in workload.edges]
-    problem = DagProblem(
-        tasks=tuple(_all_options(found, place_number)),
-        edges=tuple(
-            EdgeOptions(task_number[edge.source], task_number[edge.target], data.egress_usd, data.transfer_h)
-            for edge, data in zip(workload.edges, moved, strict=True)
-        ),
-        objective=workload.objective,
-        deadline_h=workload.deadline_hours,
-        budget_usd=workload.budget_usd,
-    )
-    return _Instance(
-        problem,
-        frames=tuple(candidates.frame for candidates in found),
-        rate_unknown=tuple(data.rate_unknown for data in moved),
-        throughput_unknown=tuple(data.throughput_unknown for data in moved),
-    )
+def _next_best(instance: Instance, best: DagSolution, others: int, limit: TimeLimit) -> tuple[Instance, NextBest]:
+    """The options that follow the best, and the instance with the limits that it took to come to them."""
+    if best.status is not Status.OPTIMAL:
+        return instance, NextBest((), complete=False)
+    while True:
+        following = next_best(instance.problem, [best.choice], others, limit, instance.kinds())
+        short = {short.limit.name: short for choice in following.choices for short in instance.short_of(choice)}
+        if not short:
+            return instance, following
+        instance = instance.limited_by(list(short.values()))
 
 
-def _all_options(found: Sequence[Candidates], place_number: Mapping[str, int]) -> Iterator[TaskOptions]:
-    first: dict[tuple[int, bool], TaskOptions] = {}
-    for candidates in found:
-        key = id(candidates.frame), candidates.task.ordered
-        if key not in first:
-            first[key] = _task_options(candidates, place_number)
-        yield replace(first[key], name=candidates.task.name)
+def solve_instance(instance: Instance, limit: TimeLimit) -> tuple[Instance, DagSolution]:
+    """The solution, and the instance with the limits that it took to come to it.
 
-
-def _task_options(candidates: Candidates, place_number: Mapping[str, int]) -> TaskOptions:
-    frame = candidates.frame
-    return TaskOptions(
-        name=candidates.task.name,
-        cost_usd=frame["cost_usd"].to_numpy(),
-        hours=frame["hours"].to_numpy(),
-        ready_h=frame["input_h"].to_numpy(),
-        place=frame["place"].replace_strict(place_number, return_dtype=pl.Int64).to_numpy(),
-        preference=frame["requirement"].cast(pl.Int64).to_numpy() * int(candidates.task.ordered),
-    )
-
-
-def _matrices(snapshot: Snapshot, data_gb: float, places: Sequence[str]) -> tuple[Floats, Floats]:
-    """Egress in $ and transfer time in h (place x place), NaN where no figure is known."""
-    moved = transfers(snapshot, data_gb, places, places)
-    shape = len(places), len(places)
-    egress_usd, transfer_h = (
-        moved[name].fill_null(float("nan")).to_numpy().reshape(shape) for name in ("egress_usd", "transfer_h")
-    )
-    return egress_usd, transfer_h
-
-
-def _option(workload: Workload, found: Sequence[Candidates], instance: _Instance, solution: DagSolution) -> Option:
-    times = schedule(instance.problem, solution.choice)
-    placements = tuple(
-        placement_of(candidates.task, frame.row(number, named=True), start_h=start_h)
-        for candidates, frame, number, start_h in zip(
-            found, instance.frames, solution.choice, times.start_h, strict=True
-        )
-    )
-    return Option(
-        placements=placements,
-        transfers=tuple(
-            Transfer(
-                source_task=edge.source,
-                target_task=edge.target,
-                data_gb=edge.data_gb,
-                egress_usd=float(options.egress_usd[pair]),
-                hours=float(options.transfer_h[pair]),
-            )
-            for edge, options, pair in _chosen_pairs(workload, instance, solution)
-        ),
-        cost_usd=times.cost_usd,
-        hours=times.makespan_h,
-    )
-
-
-def _chosen_pairs(
-    workload: Workload, instance: _Instance, solution: DagSolution
-) -> list[tuple[Edge, EdgeOptions, tuple[int, int]]]:
-    """Each edge with the places of its source and its target."""
-    tasks = instance.problem.tasks
-    where = [int(task.place[number]) for task, number in zip(tasks, solution.choice, strict=True)]
-    return [
-        (edge, options, (where[options.source], where[options.target]))
-        for edge, options in zip(workload.edges, instance.problem.edges, strict=True)
-    ]
-
-
-def _assumed(workload: Workload, instance: _Instance, solution: DagSolution) -> Iterator[str]:
-    """Which figures of the transfers had to be left out of the plan."""
-    pairs = _chosen_pairs(workload, instance, solution)
-    for number, (edge, _, pair) in enumerate(pairs):
-        if instance.rate_unknown[number][pair]:
-            yield f"{edge.source} -> {edge.target}: the egress rate is not known and counted as free"
-        if instance.throughput_unknown[number][pair]:
-            yield f"{edge.source} -> {edge.target}: the throughput is not known and the data taken to arrive at once"
+    How many machines a market has limits a plan only where it asks for more of one kind than there are: such limits
+    are added as they are met. Each round solves a relaxation of the next, so the last one's proof holds.
+    """
+    while True:
+        solution = solve(instance.problem, limit)
+        short = instance.short_of(solution.choice) if solution.choice else []
+        if not short:
+            return instance, solution
+        instance = instance.limited_by(short)
 
 
 def _limits(problem: DagProblem, limit: TimeLimit) -> tuple[str, ...]:
     """Which limit cannot be kept, by what is the least without it."""
     equal = {id(task.preference): np.zeros_like(task.preference) for task in problem.tasks}
-    indifferent = tuple(replace(task, preference=equal[id(task.preference)]) for task in problem.tasks)
-    free = replace(problem, tasks=indifferent, deadline_h=None, budget_usd=None)
+    indifferent = tuple(
+        replace(task, preference=equal[id(task.preference)], surcharge_usd=None) for task in problem.tasks
+    )
+    free = replace(problem, tasks=indifferent, deadline_h=None, budget_usd=None, value_of_time_usd_h=0.0)
     in_time = replace(free, deadline_h=problem.deadline_h)
     return limits_lines(
         problem.deadline_h,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
-from engine.plan import Option, Proof
+from engine.plan import Fallback, Option, Proof
 
 MOST_TASKS: Final = 2000
 """As many tasks as can be placed together within the memory of a small machine."""
@@ -20,10 +21,15 @@ class TooLargeError(Exception):
 
 @dataclass(frozen=True)
 class Planned:
-    """The best option, the next best ones, the best of every other cloud and purchase, and the proof."""
+    """The best option of so many candidates, the next best ones, the best of each cloud and purchase, the fallbacks."""
 
     best: Option
     proof: Proof
+    candidates: int
     alternatives: tuple[Option, ...] = ()
+    alternatives_complete: bool = True
     comparison: tuple[Option, ...] = ()
+    fallbacks: tuple[Fallback, ...] = ()
     assumptions: tuple[str, ...] = ()
+    fell_out: Mapping[str, int] = field(default_factory=dict)
+    """The offers that would do but for the limits, by the reason."""

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, time
+from decimal import Decimal
 from typing import Final, NamedTuple
 
 from engine.workload_errors import InvalidValueError, figure, shown
@@ -26,6 +27,7 @@ _MONEY: Final = rf"(?i:(?:\$|USD\s*)?(?P<number>{_NUMBER})(?:\s*(?:\$|USD))?)"
 _DAY: Final = r"\d{4}-\d\d-\d\d"
 _INSTANT: Final = rf"{_DAY}(?:[T ]\d\d|$)"
 _SIZE_LETTERS: Final = "KMGTP"
+_KILOGRAMS: Final[Mapping[str, float]] = {"": 1.0, "g": 1e-3, "kg": 1.0, "t": 1e3}
 LARGEST: Final = 1e12
 """Sizes, times and sums of money beyond this are taken for mistakes, in whichever unit."""
 _HOURS: Final[Mapping[str, float]] = {
@@ -125,6 +127,12 @@ def parse_hours(value: object) -> float:
         return _hours(value)
 
 
+def parse_hours_or_0(value: object) -> float:
+    """A time as of `parse_hours`, or 0."""
+    with _hint("write a number of hours, or one with a unit: 0, 10m, 1h"):
+        return _hours(value, may_be_0=True)
+
+
 def parse_deadline(value: object) -> float | datetime:
     """Hours from the start (see `parse_hours`), or an instant `2026-12-01T18:00Z`, naive where it names no zone.
 
@@ -151,16 +159,40 @@ def parse_usd(value: object, what: str, *, above: float | None = None) -> float:
         return parse_number(value, what, above=above, low=0)
 
 
-def _hours(value: object) -> float:
+def parse_co2e_kg(value: object) -> float:
+    """`50`, `50 kg`, `800 g`, `1.5t`: an amount of CO2e in kg, not negative."""
+    with _hint("write a number of kg, or one with a unit: 50, 800 g, 1.5 t"):
+        number, unit = _with_unit(value, "an amount of CO2e")
+        if unit.lower() not in _KILOGRAMS:
+            raise InvalidValueError(f"{shown(value)} is not an amount of CO2e: {unit} is not a unit of it")
+        return _bounded(number * _KILOGRAMS[unit.lower()], "an amount of CO2e", low=0)
+
+
+def parse_chance(value: object) -> float:
+    """`90%` or `0.9`: a chance above 0 and below 1."""
+    with _hint("write 90% or 0.9"):
+        text = value.strip() if isinstance(value, str) else value
+        is_percentage = isinstance(text, str) and text.endswith("%")
+        number = parse_number(text[:-1] if isinstance(text, str) and is_percentage else text, "a chance")
+        chance = float(Decimal(repr(number)) / 100) if is_percentage else number  # 99.9% is 0.999, not a hair above
+        if chance == 1:
+            raise InvalidValueError("100% cannot be promised", "write what is enough, such as 99%")
+        if not 0 < chance < 1:
+            raise InvalidValueError(f"a chance must be above 0% and below 100%, not {shown(value)}")
+        return chance
+
+
+def _hours(value: object, *, may_be_0: bool = False) -> float:
+    above, low = (None, 0) if may_be_0 else (0, None)
     if not isinstance(value, str) or re.fullmatch(_NUMBER, value.strip()):
-        return parse_number(value, "a time", above=0)
+        return parse_number(value, "a time", above=above, low=low)
     if not re.fullmatch(_DURATION, value.strip()):
         raise InvalidValueError(f"{shown(value)} is not a time")
     parts = [(float(part["number"]), part["unit"]) for part in re.finditer(_DURATION_PART, value)]
     for _, unit in parts:
         if unit.lower() not in _HOURS:
             raise InvalidValueError(f"{shown(value)} is not a time: {unit} is not a unit of it")
-    return _bounded(sum(number * _HOURS[unit.lower()] for number, unit in parts), "a time", above=0)
+    return _bounded(sum(number * _HOURS[unit.lower()] for number, unit in parts), "a time", above=above, low=low)
 
 
 def _without_plus(value: object) -> tuple[object, bool]:

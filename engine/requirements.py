@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
@@ -10,6 +10,7 @@ from typing import Final
 import polars as pl
 
 from catalog_data.schema import Purchase
+from catalog_data.scopes import UNIT_WORD, Quota, Unit, speaks_of, units_of_one
 from engine.residency import lies_in
 from engine.workload import AcceleratorRequest, Range, Requirement, Residency, Task
 
@@ -17,9 +18,11 @@ TOLERANCE: Final = 1e-3
 """How far a figure may lie off what is asked for: memory is given to three digits."""
 SHARE_TOLERANCE: Final = 5e-3
 """The same for a share of an accelerator: 1/6 is 0.167 here and 0.17 there."""
+QUOTA_TOLERANCE: Final = 1e-9
+"""So that ten machines with a tenth of an accelerator fit a quota of one, whatever the product gives."""
 ALWAYS: Final = pl.lit(value=True)
-UNWEIGHED: Final = {name: name for name in ("network_tier", "disk_tier", "local_disk")} | {"disk_size": "disk_gib"}
-"""Fields that no check looks at, as they are written: in Requirement."""
+UNWEIGHED: Final = ("network_tier", "disk_tier", "local_disk")
+"""Fields that no check looks at."""
 COMMITMENTS: Final = {Purchase.RESERVED_1Y: "1 year", Purchase.RESERVED_3Y: "3 years"}
 NO_CAPACITY: Final = "no capacity when last looked"
 """Why an offer falls out that would do and may come back by itself."""
@@ -36,7 +39,8 @@ class Check:
 
     `fell_out` says what is wrong with an offer that does not; `wanted` follows "no offer has", and is empty where
     nothing is; `passes` is true, false or (as false) null; `seen` is what offers have instead, to be `shown` (a format)
-    where none passes, the names closest to `near` first.
+    where none passes, the names closest to `near` first. `field` names what the user could ask for instead, and is
+    empty where that is not for the user to say here.
     """
 
     fell_out: str
@@ -45,6 +49,7 @@ class Check:
     seen: pl.Expr | None = None
     shown: str = "{}"
     near: str = ""
+    field: str = ""
 
 
 def plain(figure: float, digits: int = 4) -> str:
@@ -69,8 +74,10 @@ def with_defaults(requirement: Requirement) -> tuple[Requirement, str | None]:
     return defaults, assumed
 
 
-def checks_of(requirement: Requirement, residency: Residency | None, num_nodes: int = 1) -> tuple[Check, ...]:
-    """The checks, in the order in which an offer is judged; always the same number of them.
+def checks_of(
+    requirement: Requirement, residency: Residency | None, num_nodes: int = 1, quotas: Sequence[Check] = ()
+) -> tuple[Check, ...]:
+    """The checks, those of the `quotas` among them, in the order in which an offer is judged; always so many of them.
 
     The accelerator comes first where one is asked for: where it is sold is what a user who asked for it elsewhere wants
     to know. Else the place and the type come first: what is sold there is. Capacity comes last: what falls out for want
@@ -95,21 +102,28 @@ def checks_of(requirement: Requirement, residency: Residency | None, num_nodes: 
             f"purchase {' or '.join(requirement.purchases)}",
             pl.col("purchase").is_in([str(purchase) for purchase in requirement.purchases]),
             pl.col("purchase"),
+            field="purchase",
         ),
         _residency_check(residency),
         Check("not offered there now", "availability there now", pl.col("available").fill_null(value=True)),
         _quantity_check(num_nodes),
+        *quotas,
         Check("price unknown", "a known price", pl.col("price_usd_h").is_not_null()),
         _cap_check(requirement.max_hourly_cost),
-        Check(NO_CAPACITY, CAPACITY_NOW, pl.col("capacity").fill_null(1.0) > 0),
+        Check(NO_CAPACITY, CAPACITY_NOW, pl.col("capacity").fill_null(1.0) > 0, field="capacity"),
     )
+
+
+def without_checks(checks: Sequence[Check], lifted: Collection[str]) -> tuple[Check, ...]:
+    """The checks, of which those whose `field` is in `lifted` let every offer pass."""
+    return tuple(replace(check, wanted="", passes=ALWAYS) if check.field in lifted else check for check in checks)
 
 
 def _equals(fell_out: str, column: str, wanted: str | None) -> Check:
     if wanted is None:
         return Check(fell_out, "", ALWAYS)
     title = f"{column.replace('_', ' ')} {wanted}"
-    return Check(fell_out, title, pl.col(column) == wanted, pl.col(column), near=wanted)
+    return Check(fell_out, title, pl.col(column) == wanted, pl.col(column), near=wanted, field=column)
 
 
 def _accelerator_checks(requirement: Requirement) -> tuple[Check, Check]:
@@ -122,15 +136,17 @@ def _accelerator_checks(requirement: Requirement) -> tuple[Check, Check]:
         # A machine with accelerators that nobody asked for is a surprise, unless its type was named.
         unasked = "with accelerators that were not asked for"
         machine = pl.coalesce(pl.format("{} x {}", _plain_count(), column), column)
-        return Check(unasked, "a machine without accelerators", column.is_null(), machine), Check(number, "", ALWAYS)
+        none = Check(unasked, "a machine without accelerators", column.is_null(), machine, field="accelerator")
+        return none, Check(number, "", ALWAYS)
     return (
-        Check(another, f"accelerator {request.name}", column == request.name, column),
+        Check(another, f"accelerator {request.name}", column == request.name, column, field="accelerator"),
         Check(
             number,
             f"{plain(request.count)} x {request.name}",
             _count_passes(request),
             pl.col("accelerator_count").round(3),
             f"{{}} x {request.name}",
+            field="accelerator_count",
         ),
     )
 
@@ -154,9 +170,8 @@ def _arch_check(requirement: Requirement) -> Check:
     if wanted is None:
         return Check("another CPU architecture", "", ALWAYS)
     column = pl.col("arch")
-    return Check(
-        "another CPU architecture", f"CPU architecture {wanted}", column.fill_null(DEFAULT_ARCH) == wanted, column
-    )
+    passes = column.fill_null(DEFAULT_ARCH) == wanted
+    return Check("another CPU architecture", f"CPU architecture {wanted}", passes, column, field="arch")
 
 
 def _range_check(fell_out: str, column: str, unit: str, wanted: Range | None) -> Check:
@@ -165,7 +180,7 @@ def _range_check(fell_out: str, column: str, unit: str, wanted: Range | None) ->
     value = pl.col(column)
     text = f"{plain(wanted.low)}{'' if wanted.exact else '+'} {unit}"
     passes = (value - wanted.low).abs() < TOLERANCE if wanted.exact else value >= wanted.low - TOLERANCE
-    return Check(fell_out, text, passes, value.round(1))
+    return Check(fell_out, text, passes, value.round(1), field=column)
 
 
 def _ratio_check(gib_per_vcpu: float | None) -> Check:
@@ -174,7 +189,7 @@ def _ratio_check(gib_per_vcpu: float | None) -> Check:
     ratio = pl.col("memory_gib") / pl.col("vcpus")
     passes = ratio >= gib_per_vcpu - TOLERANCE
     wanted = f"{plain(gib_per_vcpu)} GiB of memory a vCPU"
-    return Check("too little memory for its vCPUs", wanted, passes, ratio.round(1))
+    return Check("too little memory for its vCPUs", wanted, passes, ratio.round(1), field="memory_gib_per_vcpu")
 
 
 def _residency_check(residency: Residency | None) -> Check:
@@ -191,7 +206,7 @@ def _residency_check(residency: Residency | None) -> Check:
 
 
 def _quantity_check(num_nodes: int) -> Check:
-    """Machines of one's own, reserved ones and those that a quota allows are so many and no more."""
+    """Machines of one's own and reserved ones are so many and no more."""
     quantity = pl.col("quantity")
     several = num_nodes > 1
     return Check(
@@ -203,13 +218,33 @@ def _quantity_check(num_nodes: int) -> Check:
     )
 
 
+def quota_checks(quotas: Sequence[Quota], offers: pl.DataFrame, num_nodes: int) -> tuple[Check, ...]:
+    """A check for each quota, the same for every requirement: so many nodes at once, alone, do not exceed it.
+
+    `offers` are those to judge, or more (snapshot.OFFER_ROWS).
+    """
+    return tuple(_quota_check(quota, offers, num_nodes) for quota in quotas)
+
+
+def _quota_check(quota: Quota, offers: pl.DataFrame, num_nodes: int) -> Check:
+    of_one = units_of_one(quota.unit)
+    above = speaks_of(quota.scope, offers) & (num_nodes * of_one > quota.limit + QUOTA_TOLERANCE)
+    return Check(
+        f"above the quota {quota.name}",
+        f"room for {num_nodes:,} node{'s' if num_nodes > 1 else ''} in the quota {quota.name}",
+        ~above.fill_null(value=False),
+        None if quota.unit is Unit.MACHINES else of_one.round(3),
+        f"{{}} {UNIT_WORD[quota.unit]}s a node",
+    )
+
+
 def _cap_check(max_hourly_cost: float | None) -> Check:
     fell_out = "above the hourly price limit"
     if max_hourly_cost is None:
         return Check(fell_out, "", ALWAYS)
     price = pl.col("price_usd_h")
     wanted = f"a price of at most ${plain(max_hourly_cost)}/h"
-    return Check(fell_out, wanted, price <= max_hourly_cost, price.round(4), "${}/h")
+    return Check(fell_out, wanted, price <= max_hourly_cost, price.round(4), "${}/h", field="max_hourly_cost")
 
 
 def first_failing(checks: Sequence[Check]) -> pl.Expr:
@@ -223,14 +258,13 @@ def first_failing(checks: Sequence[Check]) -> pl.Expr:
 
 def assumed_of_requirements(task: Task, frame: pl.DataFrame) -> list[str]:
     """What a task's requirements ask for that is weighed otherwise or not at all, given its candidates."""
-    lines = [
+    return [
         *(["the alternatives are taken in the order given, whatever they cost"] if _has_order(task) else []),
         *_larger_shares(task, frame),
         *_unweighed(task),
         *_commitments(frame),
         *_owned(frame),
     ]
-    return [f"{task.name}: {line}" for line in lines]
 
 
 def _has_order(task: Task) -> bool:
@@ -253,8 +287,8 @@ def _unweighed(task: Task) -> Iterator[str]:
     """Fields that are carried for whoever launches the task."""
     given = [
         name
-        for name, field in UNWEIGHED.items()
-        if any(getattr(requirement, field) is not None for requirement in task.requirements)
+        for name in UNWEIGHED
+        if any(getattr(requirement, name) is not None for requirement in task.requirements)
     ]
     if given:
         yield f"{', '.join(given)} {'is' if len(given) == 1 else 'are'} not weighed"

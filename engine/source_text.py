@@ -12,8 +12,9 @@ are always the text as written.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol, TypeAlias
 
 import yaml
@@ -23,7 +24,9 @@ from engine.workload_errors import Fault, Path, Problem, WorkloadError, field_na
 MAX_DEPTH: Final = 64
 """How deep values may be nested."""
 MAX_VALUES: Final = 100_000
-"""How many values a document may hold, its aliases expanded."""
+"""How many values a text may hold in all its documents, aliases expanded."""
+MAX_PROBLEMS: Final = 100
+"""How many problems of a file are told; reading ends with the first one beyond them."""
 
 
 class _Mark(Protocol):
@@ -112,11 +115,17 @@ class Source:
         self.problems = list(problems)
 
     def report(self, document: Node, faults: Iterable[Fault], *, under: Path = ()) -> None:
-        """Add what is wrong with a document; the paths of the faults start at the value that `under` leads to."""
+        """Add what is wrong with a document; the paths of the faults start at the value that `under` leads to.
+
+        Raises:
+            WorkloadError: there are more than MAX_PROBLEMS.
+        """
         for fault in faults:
             path = (*under, *fault.path)
             line, column = document.position(path)
             self.problems.append(Problem(self.file, line, column, field_name(path), fault.message, fault.hint))
+            if len(self.problems) > MAX_PROBLEMS:
+                self.check()
 
     def check(self) -> None:
         """Raise what has been found.
@@ -124,6 +133,10 @@ class Source:
         Raises:
             WorkloadError: there is any problem.
         """
+        if len(self.problems) > MAX_PROBLEMS:
+            told = sorted(self.problems[:MAX_PROBLEMS], key=lambda problem: problem.line)
+            message = f"there are more problems than these {MAX_PROBLEMS}"
+            raise WorkloadError([*told, replace(told[-1], column=sys.maxsize, field="", message=message, hint=None)])
         if self.problems:
             raise WorkloadError(self.problems)
 
@@ -201,6 +214,7 @@ class _Composer:
         self._file = file
         self._anchors: dict[str, Node] = {}
         self._open: list[_Open] = []
+        self._size = 0
 
     def take(self, event: yaml.Event) -> None:
         """Add what the next event brings."""
@@ -234,9 +248,7 @@ class _Composer:
             for step, part in source.parts.items():
                 if step not in done.node.parts:
                     done.node.put(step, part)
-        if done.node.size > MAX_VALUES:
-            message = f"it holds more than {MAX_VALUES} values, aliases included"
-            raise _error(self._file, done.node.line, done.node.column, message)
+        self._check_size(done.node.size, done.node)
         self._keep(done.anchor, done.node)
         self._place(done.node)
 
@@ -244,6 +256,8 @@ class _Composer:
         """Put a finished node where it belongs: under the key that waits, in the open list, or as a document."""
         if not self._open:
             self.documents.append(node)
+            self._size += node.size
+            self._check_size(self._size, node)
             return
         parent = self._open[-1]
         if isinstance(parent.node.value, list):
@@ -253,6 +267,13 @@ class _Composer:
         else:
             self._put_entry(parent, parent.key, node)
             parent.key = None
+
+    def _check_size(self, size: int, node: Node) -> None:
+        """Raise where more values have been read than a text may hold; `node` is where that is seen."""
+        if size > MAX_VALUES:
+            name = field_name(tuple(frame.step for frame in self._open)) or "the file"
+            message = f"holds more than {MAX_VALUES:,} values (texts, numbers, lists, mappings), aliases included"
+            raise _error(self._file, node.line, node.column, f"{name} {message}", "make several files of it")
 
     def _put_entry(self, parent: _Open, key: Node, node: Node) -> None:
         if key.text is None:

@@ -24,20 +24,20 @@ def place(cloud: str, region: str) -> str:
     return f"{cloud}:{region}"
 
 
-def transfers(snapshot: Snapshot, data_gb: float, sources: Sequence[str], targets: Sequence[str]) -> pl.DataFrame:
-    """Cost and time of moving `data_gb` GB from each source to each target.
+def transfers(
+    snapshot: Snapshot, data_gb: float, sources: Sequence[str], targets: Sequence[str], *, streams: int = 1
+) -> pl.DataFrame:
+    """Cost and time of moving `data_gb` GB from each source to each target, by so many machines side by side.
 
     Returns:
         One row a pair: `src`, `dst`, `egress_usd` (null where no rate is known), `transfer_h` (null where no
         throughput is known). Within one place both are 0, as for 0 GB.
     """
-    pairs = pl.DataFrame({"src": pl.Series(sources, dtype=pl.String)}).join(
-        pl.DataFrame({"dst": pl.Series(targets, dtype=pl.String)}), how="cross"
-    )
+    ends = pairs_of(sources, targets)
     stays = (pl.col("src") == pl.col("dst")) | pl.lit(data_gb == 0)
     return (
-        pairs.join(_egress(snapshot.egress, data_gb, pairs), on=["src", "dst"], how="left", maintain_order="left")
-        .join(_throughput(snapshot, pairs), on=["src", "dst"], how="left", maintain_order="left")
+        ends.join(_egress(snapshot, data_gb, ends), on="pair", how="left", maintain_order="left")
+        .with_columns(gbit_s(snapshot, ends))
         .select(
             "src",
             "dst",
@@ -45,10 +45,32 @@ def transfers(snapshot: Snapshot, data_gb: float, sources: Sequence[str], target
             # GB * Gbit/GB / (Gbit/s) / (s/h) = h
             pl.when(stays)
             .then(0.0)
-            .otherwise(data_gb * GBIT_PER_GB / pl.col("gbit_s") / SECONDS_PER_HOUR)
+            .otherwise(data_gb * GBIT_PER_GB / (streams * pl.col("gbit_s")) / SECONDS_PER_HOUR)
             .alias("transfer_h"),
         )
     )
+
+
+def pairs_of(sources: Sequence[str], targets: Sequence[str]) -> pl.DataFrame:
+    """`pair` (its number), `src` and `dst` of each source with each target, source by source."""
+    ends = pl.DataFrame({"src": pl.Series(sources, dtype=pl.String)}).join(
+        pl.DataFrame({"dst": pl.Series(targets, dtype=pl.String)}), how="cross", maintain_order="left_right"
+    )
+    return ends.with_row_index("pair")
+
+
+def gbit_s(snapshot: Snapshot, pairs: pl.DataFrame) -> pl.Series:
+    """The throughput of one machine for each of the pairs, null where none is known."""
+    return _throughput(snapshot, pairs)["gbit_s"]
+
+
+def _egress(snapshot: Snapshot, data_gb: float, pairs: pl.DataFrame) -> pl.DataFrame:
+    """`pair` and `egress_usd`: sum over tiers of rate * (GB that fall into the tier); null without a first tier."""
+    in_tier_gb = (pl.min_horizontal(pl.lit(data_gb), "tier_to_gb") - pl.col("tier_from_gb")).clip(lower_bound=0)
+    # GB * $/GB = $
+    usd = (in_tier_gb * pl.col("rate")).sum()
+    known = pl.col("tier_from_gb").min() == 0
+    return tiers(snapshot, pairs).group_by("pair").agg(pl.when(known).then(usd).alias("egress_usd"))
 
 
 def default_gbit_s(snapshot: Snapshot, pairs: Iterable[tuple[str, str]]) -> dict[str, float]:
@@ -58,24 +80,24 @@ def default_gbit_s(snapshot: Snapshot, pairs: Iterable[tuple[str, str]]) -> dict
     return dict(used.select("class", "gbit_s").unique().sort("class", descending=True).iter_rows())
 
 
-def _egress(rates: pl.DataFrame, data_gb: float, pairs: pl.DataFrame) -> pl.DataFrame:
-    """`src`, `dst`, `egress_usd`: sum over tiers of rate * (GB that fall into the tier); null without a first tier."""
+def tiers(snapshot: Snapshot, pairs: pl.DataFrame) -> pl.DataFrame:
+    """`pair`, `tier_from_gb`, `tier_to_gb` and `rate`: that of the first paid tier from there on, 0 where none is."""
     paid = pl.when(pl.col("egress_usd_gb") > 0).then(pl.col("egress_usd_gb"))
-    rate = paid.backward_fill().over("src", "dst").fill_null(0.0)
-    tier_to = pl.col("tier_from_gb").shift(-1).over("src", "dst").fill_null(float("inf"))
-    in_tier_gb = (pl.min_horizontal(pl.lit(data_gb), tier_to) - pl.col("tier_from_gb")).clip(lower_bound=0)
+    tier_to = pl.col("tier_from_gb").shift(-1).over("pair").fill_null(float("inf"))
     return (
-        rates.lazy()
+        snapshot.egress.lazy()
         .with_columns(
             pl.format("{}:{}", "src_cloud", "src_region").alias("src"),
             pl.format("{}:{}", "dst_cloud", "dst_region").alias("dst"),
         )
-        .join(pairs.lazy(), on=["src", "dst"], how="semi")
-        .sort("src", "dst", "tier_from_gb")
-        # GB * $/GB = $
-        .with_columns((in_tier_gb * rate).alias("usd"))
-        .group_by("src", "dst", maintain_order=True)
-        .agg(pl.when(pl.col("tier_from_gb").min() == 0).then(pl.col("usd").sum()).alias("egress_usd"))
+        .join(pairs.lazy(), on=["src", "dst"], how="inner")
+        .sort("pair", "tier_from_gb")
+        .select(
+            "pair",
+            "tier_from_gb",
+            tier_to.alias("tier_to_gb"),
+            paid.backward_fill().over("pair").fill_null(0.0).alias("rate"),
+        )
         .collect()
     )
 
@@ -97,10 +119,10 @@ def _throughput(snapshot: Snapshot, pairs: pl.DataFrame) -> pl.DataFrame:
         .otherwise(pl.lit(OTHER_CONTINENT))
     )
     return (
-        pairs.join(src, on="src", how="left")
-        .join(dst, on="dst", how="left")
+        pairs.join(src, on="src", how="left", maintain_order="left")
+        .join(dst, on="dst", how="left", maintain_order="left")
         .with_columns(kind.alias("class"))
-        .join(classes, on="class", how="left")
-        .join(known, on=["src", "dst"], how="left")
+        .join(classes, on="class", how="left", maintain_order="left")
+        .join(known, on=["src", "dst"], how="left", maintain_order="left")
         .select("src", "dst", "class", "measured", pl.coalesce("measured", "default").alias("gbit_s"))
     )

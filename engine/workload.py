@@ -20,10 +20,13 @@ from engine.quantities import Range
 __all__ = [
     "CPU",
     "AcceleratorRequest",
+    "Carbon",
+    "Chances",
     "Edge",
     "Estimate",
     "JobGroup",
     "Objective",
+    "Preference",
     "Purchase",
     "Range",
     "Requirement",
@@ -107,6 +110,10 @@ class Estimate:
     hours: float | Mapping[str, float] | None = field(default=None, hash=False)
     work: float | None = None
     throughput: Mapping[str, float] = field(default_factory=dict, hash=False)
+    setup_h: float = 0.0
+    """Hours from the moment when the machines answer to the moment when the work begins: what `setup` takes."""
+    checkpoint_h: float | None = None
+    """Hours between checkpoints, from the last of which an interrupted run goes on; None: it begins anew."""
 
     def hours_on(self, accelerator: str | None, count: float | None, num_nodes: int) -> float | None:
         """Hours on `num_nodes` nodes with `count` of an accelerator each (None: without any); None where unknown.
@@ -138,6 +145,8 @@ class Task:
     ordered: bool = False
     """Whether the order of the alternatives is a preference."""
     estimate: Estimate | None = None
+    spread: int = 1
+    """In how many equal groups, each in a place of its own, the nodes may be; it divides `num_nodes`."""
     inputs: Mapping[str, float] = field(default_factory=dict, hash=False)
     """URL -> GB that the task reads from outside the workload."""
     outputs: Mapping[str, float] = field(default_factory=dict, hash=False)
@@ -181,6 +190,38 @@ class Residency:
 
 
 @dataclass(frozen=True)
+class Carbon:
+    """What emissions of the machines' power are charged (USD per t CO2e), and how much of them is allowed at most."""
+
+    price_usd_t: float = 0.0
+    limit_kg: float | None = None
+
+
+@dataclass(frozen=True)
+class Chances:
+    """The least chances that will do, above 0 and below 1; None for any."""
+
+    capacity: float | None = None
+    """That all machines are got when they are asked for."""
+    uninterrupted: float | None = None
+    """That none of them is taken back before its task is done."""
+
+
+@dataclass(frozen=True)
+class Preference:
+    """A wish: a task that runs elsewhere, or is bought otherwise, is charged `penalty_usd` when plans are compared.
+
+    It is in no plan's cost. None wishes nothing.
+    """
+
+    penalty_usd: float
+    cloud: str | None = None
+    region: str | None = None
+    purchases: tuple[Purchase, ...] = ()
+    """The ways to buy that are wished for; empty for any."""
+
+
+@dataclass(frozen=True)
 class JobGroup:
     """Tasks that run at the same time (`execution: parallel`); carried for the executor."""
 
@@ -203,8 +244,15 @@ class Workload:
     deadline_at: datetime | None = None
     """The last task must be done at this instant; it has a time zone. At most one of the two deadlines is given."""
     budget_usd: float | None = None
+    hourly_budget_usd: float | None = None
+    """What the machines of all tasks that run at one time may cost an hour."""
     residency: Residency | None = None
     objective: Objective = Objective.COST
+    value_of_time_usd_h: float = 0.0
+    """What an hour is worth: plans are compared by cost and so much for each hour until the last task is done."""
+    carbon: Carbon = Carbon()
+    chances: Chances = Chances()
+    preferences: tuple[Preference, ...] = ()
     group: JobGroup | None = None
     digest: str = ""
     """SHA-256 of the text, in hexadecimal."""

@@ -73,6 +73,7 @@ Anything: TypeAlias = Annotated[Any, Read(workload_parsers.parse_any, {})]
 TextOrFields: TypeAlias = Annotated[
     str | Mapping[str, Any] | None, Read(workload_parsers.parse_text_or_mapping, {"anyOf": [_TEXT, _MAPPING]})
 ]
+Spread: TypeAlias = Annotated[int | None, _whole("the number of groups", low=1)]
 NumNodes: TypeAlias = Annotated[int | None, _whole("the number of nodes", low=1)]
 Count: TypeAlias = Annotated[int | None, Read(workload_parsers.parse_count, {"type": "integer", "minimum": 0})]
 Seconds: TypeAlias = Annotated[float | None, Read(workload_parsers.parse_seconds, _NUMBER_OR_TEXT)]
@@ -153,12 +154,24 @@ Throughput: TypeAlias = Annotated[
     dict[str, float] | None,
     Read(workload_parsers.parse_throughput, {**_SIZES, "examples": [{"H100": 3000, "A100": 1200}]}),
 ]
+SetupHours: TypeAlias = Annotated[float | None, Read(quantities.parse_hours_or_0, _quantity("10m", 0.5))]
+Hours: TypeAlias = Annotated[float | None, Read(quantities.parse_hours, _quantity("30m", 2))]
 Allow: TypeAlias = Annotated[tuple[str, ...] | None, Read(workload_parsers.parse_allow, _PLACES)]
 Deny: TypeAlias = Annotated[tuple[str, ...] | None, Read(workload_places.parse_residency_list, _PLACES)]
 Deadline: TypeAlias = Annotated[
     float | datetime | None, Read(quantities.parse_deadline, _quantity("12h", "2d", "2026-12-01T18:00Z"))
 ]
 Budget: TypeAlias = Annotated[float | None, _usd("the budget")]
+HourlyBudget: TypeAlias = Annotated[float | None, _usd("the hourly budget")]
+ValueOfTime: TypeAlias = Annotated[float | None, _usd("the value of time")]
+CarbonPrice: TypeAlias = Annotated[float | None, _usd("the price of carbon")]
+Emissions: TypeAlias = Annotated[float | None, Read(quantities.parse_co2e_kg, _quantity(50, "50 kg", "1.5 t"))]
+Chance: TypeAlias = Annotated[float | None, Read(quantities.parse_chance, _quantity("90%", 0.9))]
+WishedPlace: TypeAlias = Annotated[
+    Infra | None,
+    Read(workload_places.parse_wished_place, {"type": "string", "examples": ["aws", "aws/us-east-1"]}),
+]
+Penalty: TypeAlias = Annotated[float | None, _usd("the penalty", above=0)]
 Goal: TypeAlias = Annotated[str | None, _word(*Objective)]
 Execution: TypeAlias = Annotated[str | None, _word("serial", "parallel")]
 Names: TypeAlias = Annotated[

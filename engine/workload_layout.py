@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
 from pathlib import PurePath
@@ -89,11 +88,12 @@ def lay_out(source: Source) -> Layout:
 
 def check_names(source: Source, entries: Iterable[Entry]) -> None:
     """Report every task whose name another one has before it."""
-    seen: Counter[str] = Counter()
+    first: dict[str, Entry] = {}
     for entry in entries:
-        seen[entry.name] += 1
-        if seen[entry.name] > 1:
-            fault = Fault(f"two tasks are named {entry.name}", path=("name",))
+        other = first.setdefault(entry.name, entry)
+        if other is not entry:
+            line, _ = other.document.position((*other.path, "name"))
+            fault = Fault(f"two tasks are named {entry.name}", f"the other one is on line {line}", ("name",))
             source.report(entry.document, [fault], under=entry.path)
 
 

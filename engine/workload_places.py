@@ -76,6 +76,18 @@ def parse_infra(value: object) -> Infra:
     return canonical_place(Infra(cloud, region, zone))
 
 
+def parse_wished_place(value: object) -> Infra:
+    """`aws` or `aws/us-east-1`: a cloud or a region of one."""
+    infra = parse_infra(value)
+    if infra.cloud is None:
+        raise InvalidValueError(
+            f"{shown(value)} names no cloud", "write a cloud or cloud/region, such as aws/us-east-1"
+        )
+    if infra.zone is not None:
+        raise InvalidValueError(f"{shown(value)} is a zone", f"write its region: {infra.cloud}/{infra.region}")
+    return infra
+
+
 def canonical_place(infra: Infra) -> Infra:
     """The place as the catalog spells it, with a zone that stands as the region (`aws/us-east-1a`) moved to its own."""
     cloud, region, zone = infra

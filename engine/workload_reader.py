@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from itertools import pairwise
+from itertools import islice, pairwise
+from math import isqrt
 from typing import Final
 
 from catalog_data.normalise import nearest_name
+from engine.quantities import LARGEST
 from engine.source_text import Source, read_source
-from engine.workload import Edge, Estimate, JobGroup, Objective, Residency, Task, Workload
-from engine.workload_errors import Fault, InvalidValueError, Problem, WorkloadError, shown
+from engine.workload import (
+    Carbon,
+    Chances,
+    Edge,
+    Estimate,
+    JobGroup,
+    Objective,
+    Preference,
+    Residency,
+    Task,
+    Workload,
+)
+from engine.workload_errors import Fault, InvalidValueError, Problem, WorkloadError, figure, shown
 from engine.workload_estimates import unused_estimates
 from engine.workload_graph import topological_order
 from engine.workload_layout import Entry, Layout, Shape, check_names, lay_out
+from engine.workload_places import Infra
 from engine.workload_resources import expand_resources
 from engine.workload_schema import GROUP_FIELDS, WrittenDocument, WrittenEstimate, WrittenTaskBody, json_schema
 
@@ -28,6 +42,8 @@ _CARRIED: Final = (
     "event_callback",
     "api_server_access",
 )
+MAX_NAMED: Final = 20
+"""How many tasks, edges or figures one message names."""
 
 
 def read_workload(text: str, *, file: str = "<workload>") -> Workload:
@@ -57,8 +73,13 @@ def read_workload(text: str, *, file: str = "<workload>") -> Workload:
         deadline_hours=deadline if isinstance(deadline, float) else None,
         deadline_at=deadline if isinstance(deadline, datetime) else None,
         budget_usd=layout.written.budget,
+        hourly_budget_usd=layout.written.hourly_budget,
         residency=_residency(layout.written),
         objective=Objective(layout.written.objective or Objective.COST),
+        value_of_time_usd_h=layout.written.value_of_time or 0.0,
+        carbon=_carbon(layout.written),
+        chances=_chances(layout.written),
+        preferences=tuple(_preferences(layout.written)),
         group=group,
         digest=hashlib.sha256(text.encode()).hexdigest(),
         assumptions=tuple(assumptions),
@@ -77,9 +98,13 @@ def _task(source: Source, entry: Entry) -> Task:
         estimate = _estimate(written.estimate)
     except InvalidValueError as error:
         source.report(entry.document, error.faults, under=(*entry.path, "estimate"))
+    num_nodes, spread = written.num_nodes or 1, written.spread or 1
+    if num_nodes % spread:
+        source.report(entry.document, [_uneven(spread, num_nodes)], under=(*entry.path, "spread"))
     return Task(
         name=entry.name,
-        num_nodes=written.num_nodes or 1,
+        num_nodes=num_nodes,
+        spread=spread,
         requirements=requirements,
         ordered=ordered,
         estimate=estimate,
@@ -110,7 +135,31 @@ def _estimate(written: WrittenEstimate | None) -> Estimate | None:
         missing = "throughput" if by_rate[0] else "work" if by_rate[1] else "hours, or work and throughput,"
         hint = "such as `hours: 3h`, or `work: 1e9` and `throughput: {H100: 3000}`"
         raise InvalidValueError(f"{missing} is missing", hint)
-    return Estimate(written.hours, written.work, written.throughput or {})
+    for hardware, rate in (written.throughput or {}).items():
+        hours = (written.work or 0.0) / rate / 3600  # units / (units/s) / (s/h) = h
+        if not 0 < hours <= LARGEST:
+            extent = "no time at all" if hours < 1 else "a time that is too large"
+            hint = "throughput is in units of work per second"
+            raise InvalidValueError(f"work over throughput is {extent} on {hardware}", hint)
+    return Estimate(
+        hours=written.hours,
+        work=written.work,
+        throughput=written.throughput or {},
+        setup_h=written.setup or 0.0,
+        checkpoint_h=written.checkpoint,
+    )
+
+
+def _uneven(spread: int, num_nodes: int) -> Fault:
+    """What is wrong with a number of groups that does not divide the nodes; named are the nearest that do."""
+    low = [divisor for divisor in range(1, isqrt(num_nodes) + 1) if num_nodes % divisor == 0]
+    divisors = {*low, *(num_nodes // divisor for divisor in low)}
+    nearest = sorted(sorted(divisors, key=lambda divisor: abs(divisor - spread))[:MAX_NAMED])
+    message = (
+        f"the number of groups must divide that of nodes, and {figure(spread)} does not divide {figure(num_nodes)}"
+    )
+    hint = f"write one of {', '.join(map(figure, nearest))}" if num_nodes > 1 else "write num_nodes too"
+    return Fault(message, hint)
 
 
 def _edges(source: Source, layout: Layout, tasks: Mapping[str, Task]) -> tuple[tuple[Edge, ...], list[str]]:
@@ -129,7 +178,7 @@ def _edges(source: Source, layout: Layout, tasks: Mapping[str, Task]) -> tuple[t
     if layout.shape is Shape.GROUP:
         assumptions.append("the tasks run at the same time, and no data moves between them")
     if silent:
-        assumptions.append(f"no data moves {', '.join(silent)}: neither `outputs` nor `depends_on` says how much")
+        assumptions.append(f"no data moves {_some(silent)}: neither `outputs` nor `depends_on` says how much")
     return tuple(edges), assumptions
 
 
@@ -155,10 +204,16 @@ def _links(source: Source, layout: Layout, tasks: Mapping[str, Task]) -> Iterato
                 source.report(entry.document, [fault], under=(*entry.path, "depends_on", *dependency.path))
 
 
-def _unknown_task(name: str, tasks: Iterable[str]) -> Fault:
+def _unknown_task(name: str, tasks: Collection[str]) -> Fault:
     nearest = nearest_name(name, tasks)
-    hint = f"did you mean {nearest}?" if nearest else f"there are {', '.join(tasks)}"
+    hint = f"did you mean {nearest}?" if nearest else f"there are {_some(tasks)}"
     return Fault(f"there is no task {shown(name)}", hint)
+
+
+def _some(items: Collection[str]) -> str:
+    """The items, of many the first ones and how many more there are."""
+    more = f" and {len(items) - MAX_NAMED:,} more" if len(items) > MAX_NAMED else ""
+    return ", ".join(islice(items, MAX_NAMED)) + more
 
 
 def _order(source: Source, layout: Layout, edges: tuple[Edge, ...]) -> list[str]:
@@ -166,17 +221,27 @@ def _order(source: Source, layout: Layout, edges: tuple[Edge, ...]) -> list[str]
     entries = {entry.name: entry for entry in layout.entries}
     if layout.shape is not Shape.GRAPH:
         return list(entries)
-    order, cycles = topological_order(
-        {name: [edge.source for edge in edges if edge.target == name] for name in entries}
-    )
-    positions = list(entries)
+    sources: dict[str, list[str]] = {name: [] for name in entries}
+    for edge in edges:
+        sources[edge.target].append(edge.source)
+    order, cycles = topological_order(sources)
+    positions = {name: position for position, name in enumerate(entries)}
     for cycle in cycles:
-        first = min(range(len(cycle) - 1), key=lambda index: positions.index(cycle[index]))
+        first = min(range(len(cycle) - 1), key=lambda index: positions[cycle[index]])
         circle = (*cycle[first:-1], *cycle[: first + 1])
         entry = entries[cycle[first]]
-        fault = Fault(f"tasks wait for each other in a circle: {' -> '.join(circle)}", path=("depends_on",))
+        fault = Fault(f"tasks wait for each other in a circle: {_arrows(circle)}", path=("depends_on",))
         source.report(entry.document, [fault], under=entry.path)
     return order
+
+
+def _arrows(circle: Sequence[str]) -> str:
+    """The tasks of a circle, of a long one its ends."""
+    half = MAX_NAMED // 2
+    if len(circle) <= MAX_NAMED:
+        return " -> ".join(circle)
+    left_out = f"({len(circle) - 2 * half:,} more)"
+    return " -> ".join((*circle[:half], left_out, *circle[-half:]))
 
 
 def _group(source: Source, layout: Layout) -> JobGroup | None:
@@ -203,3 +268,23 @@ def _residency(written: WrittenDocument) -> Residency | None:
     if places is None or not (places.allow or places.deny):
         return None
     return Residency(places.allow or (), places.deny or ())
+
+
+def _carbon(written: WrittenDocument) -> Carbon:
+    """What emissions cost and how much of them is allowed."""
+    carbon = written.carbon
+    return Carbon() if carbon is None else Carbon(carbon.price or 0.0, carbon.limit)
+
+
+def _chances(written: WrittenDocument) -> Chances:
+    """The least chances that are accepted."""
+    chance = written.chance
+    return Chances() if chance is None else Chances(chance.capacity, chance.uninterrupted)
+
+
+def _preferences(written: WrittenDocument) -> Iterator[Preference]:
+    """The wishes, in the order written."""
+    for wish in written.prefer or ():
+        if wish.penalty is not None:  # as a wish that could be read has one
+            place = wish.infra or Infra()
+            yield Preference(wish.penalty, place.cloud, place.region, wish.purchase or ())

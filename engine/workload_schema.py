@@ -1,16 +1,17 @@
 """The written form of a workload: what may stand in the YAML file, before anything is expanded.
 
-SkyPilot's task format, and beside it what is ours: `tasks`, `depends_on`, `estimate`, `purchase`, `deadline`, `budget`,
-`residency` and `objective`. One YAML document is a WrittenDocument; the editor's JSON Schema comes from it. An unset
-field and one that is null are the same.
+SkyPilot's task format, and beside it what is ours: `tasks`, `depends_on`, `estimate`, `spread`, `purchase`, and the
+WORKLOAD_FIELDS about all tasks together. One YAML document is a WrittenDocument; the editor's JSON Schema comes from
+it. An unset field and one that is null are the same.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from engine.workload_errors import InvalidValueError
 from engine.workload_fields import (
     Accelerators,
     Allow,
@@ -19,6 +20,8 @@ from engine.workload_fields import (
     Autostop,
     Boolean,
     Budget,
+    CarbonPrice,
+    Chance,
     Cloud,
     Count,
     DataSizes,
@@ -27,12 +30,15 @@ from engine.workload_fields import (
     Dependencies,
     DiskGib,
     DiskTier,
+    Emissions,
     Envs,
     Execution,
     Fields,
     FileMounts,
     Goal,
+    HourlyBudget,
     HourlyUsd,
+    Hours,
     HoursByHardware,
     Image,
     InfraPlace,
@@ -44,15 +50,20 @@ from engine.workload_fields import (
     Names,
     NetworkTier,
     NumNodes,
+    Penalty,
     Ports,
     Priority,
     Purchases,
     Seconds,
     Secrets,
+    SetupHours,
+    Spread,
     Text,
     TextOrFields,
     Throughput,
+    ValueOfTime,
     Vcpus,
+    WishedPlace,
     Work,
 )
 
@@ -130,6 +141,12 @@ class WrittenEstimate(Written):
     throughput: Throughput = Field(
         None, description="units of work per second: of ONE accelerator (H100), of a node (H100:8, cpu)"
     )
+    setup: SetupHours = Field(
+        None, description="time from when the machines answer to when the work begins (default: 0)"
+    )
+    checkpoint: Hours = Field(
+        None, description="time between checkpoints; an interrupted run goes on from the last (default: it begins anew)"
+    )
 
 
 def _as_estimate(value: object) -> object:
@@ -181,6 +198,9 @@ class WrittenTaskBody(Written):
 
     name: Name = Field(None, description="name of the task")
     num_nodes: NumNodes = Field(None, description="how many equal nodes (default: 1)")
+    spread: Spread = Field(
+        None, description="equal groups of nodes, each placed on its own; it divides num_nodes (default: 1)"
+    )
     resources: WrittenResources | None = Field(None, description="what each node must be")
     estimate: (
         Annotated[WrittenEstimate, BeforeValidator(_as_estimate, json_schema_input_type=WrittenEstimate | float | str)]
@@ -221,6 +241,46 @@ class WrittenResidency(Written):
     deny: Deny = Field(None, description="nowhere where one of these matches")
 
 
+class WrittenCarbon(Written):
+    """What emissions of the machines' power cost, and how much of them is allowed."""
+
+    price: CarbonPrice = Field(
+        None, description="USD for each tonne of CO2e, charged when plans are compared (default: 0)"
+    )
+    limit: Emissions = Field(None, description="the most that all may emit, kg of CO2e")
+
+
+class WrittenChance(Written):
+    """The least chances that are accepted: 90% or 0.9."""
+
+    capacity: Chance = Field(None, description="that all machines are got when they are asked for")
+    uninterrupted: Chance = Field(None, description="that no machine is taken back before its task is done")
+
+
+class WrittenPreference(Written):
+    """A wish for a place or a way to buy, and what it is worth."""
+
+    infra: WishedPlace = Field(None, description="the cloud or cloud/region that is wished for")
+    purchase: Purchases = Field(None, description="the ways to buy that are wished for")
+    penalty: Penalty = Field(
+        None, description="USD charged for each task that has it otherwise, when plans are compared"
+    )
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        """A wish without a penalty, or for nothing, is none."""
+        if self.infra is None and self.purchase is None:
+            raise InvalidValueError("wishes for nothing", "write infra, purchase or both")
+        if self.penalty is None:
+            raise InvalidValueError("penalty is missing", "such as `penalty: $5`")
+        return self
+
+
+def _as_list(value: object) -> object:
+    """A mapping alone is short for a list of it."""
+    return [value] if isinstance(value, dict) else value
+
+
 class WrittenDocument(WrittenTaskBody):
     """One YAML document: a task, or the head of several. Documents of one file are a chain."""
 
@@ -229,8 +289,23 @@ class WrittenDocument(WrittenTaskBody):
     )
     deadline: Deadline = Field(None, description="all must be done by then: hours, 12h, 2d, an instant or a day")
     budget: Budget = Field(None, description="the most that all may cost, USD")
+    hourly_budget: HourlyBudget = Field(
+        None, description="the most that all machines that run at one time may cost, USD/h"
+    )
     residency: WrittenResidency | None = Field(None, description="where data and machines may be")
     objective: Goal = Field(None, description="what is made as small as it can be (default: cost)")
+    value_of_time: ValueOfTime = Field(
+        None, description="what an hour until all is done is charged when plans are compared, USD (default: 0)"
+    )
+    carbon: WrittenCarbon | None = Field(None, description="price and limit of emissions")
+    chance: WrittenChance | None = Field(None, description="least chances to get the machines and to keep them")
+    prefer: (
+        Annotated[
+            list[WrittenPreference],
+            BeforeValidator(_as_list, json_schema_input_type=list[WrittenPreference] | WrittenPreference),
+        ]
+        | None
+    ) = Field(None, description="wishes, each with its penalty; one alone may stand without the list")
     execution: Execution = Field(None, description="parallel: the documents that follow run at the same time")
     primary_tasks: Names = Field(None, description="when these are done, the others are stopped (parallel)")
     termination_delay: Anything = Field(None, description="how long the others may go on (parallel)")
@@ -238,7 +313,19 @@ class WrittenDocument(WrittenTaskBody):
 
 
 TASK_FIELDS = frozenset(WrittenTaskBody.model_fields)
-WORKLOAD_FIELDS = frozenset(("deadline", "budget", "residency", "objective"))
+WORKLOAD_FIELDS = frozenset(
+    (
+        "deadline",
+        "budget",
+        "hourly_budget",
+        "residency",
+        "objective",
+        "value_of_time",
+        "carbon",
+        "chance",
+        "prefer",
+    )
+)
 """Fields about all tasks together; they stand in the first document."""
 GROUP_FIELDS = frozenset(("execution", "primary_tasks", "termination_delay", "inter_connection"))
 """Fields that make a document the head of the ones that follow."""

@@ -15,9 +15,12 @@ from engine.workload_schema import (
     WORKLOAD_FIELDS,
     Written,
     WrittenAlternative,
+    WrittenCarbon,
+    WrittenChance,
     WrittenDocument,
     WrittenEstimate,
     WrittenPool,
+    WrittenPreference,
     WrittenReplicaPolicy,
     WrittenResidency,
     WrittenResources,
@@ -32,8 +35,11 @@ _PARTS: Final[Mapping[str, type[Written]]] = {
     "any_of": WrittenAlternative,
     "ordered": WrittenAlternative,
     "candidates": WrittenAlternative,
+    "carbon": WrittenCarbon,
+    "chance": WrittenChance,
     "estimate": WrittenEstimate,
     "pool": WrittenPool,
+    "prefer": WrittenPreference,
     "replica_policy": WrittenReplicaPolicy,
     "residency": WrittenResidency,
     "service": WrittenService,
@@ -55,11 +61,25 @@ def validate(model: type[M], value: Mapping[str, Any]) -> M:
         return model.model_validate(value)
     except ValidationError as error:
         details = error.errors(include_url=False)
-        raise InvalidValueError.of(fault for detail in details for fault in _faults(model, detail)) from None
+        faults = (fault for detail in details for fault in _faults(model, detail, _as_written(detail["loc"], value)))
+        raise InvalidValueError.of(faults) from None
 
 
-def _faults(model: type[Written], detail: ErrorDetails) -> Iterator[Fault]:
-    path = detail["loc"]
+def _as_written(path: Path, value: object) -> Path:
+    """The path without the index of an item that is written without its list."""
+    steps: list[str | int] = []
+    for step in path:
+        if isinstance(step, int) and not isinstance(value, list):
+            continue
+        steps.append(step)
+        if isinstance(value, list) and isinstance(step, int):
+            value = value[step]
+        else:
+            value = value.get(step) if isinstance(value, dict) else None
+    return tuple(steps)
+
+
+def _faults(model: type[Written], detail: ErrorDetails, path: Path) -> Iterator[Fault]:
     cause = detail.get("ctx", {}).get("error")
     if isinstance(cause, InvalidValueError):
         yield from (fault.under(path) for fault in cause.faults)
@@ -79,6 +99,8 @@ def _unknown_field_hint(model: type[Written], path: Path) -> str | None:
         return "write it beside resources, not in it"
     if not parents and name in WrittenResources.model_fields:
         return "write it under resources"
+    if not parents and name in WrittenEstimate.model_fields:
+        return "write it under estimate"
     if part is WrittenTask and name in WORKLOAD_FIELDS:
         return "write it at the top of the file, beside tasks"
     if part is WrittenDocument and name == "depends_on":

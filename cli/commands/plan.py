@@ -25,8 +25,13 @@ def plan(
     ] = None,
     deadline: Annotated[str | None, typer.Option(help="Latest end: 12h, 2d, or an instant.")] = None,
     budget: Annotated[str | None, typer.Option(help="Most money for the whole run, USD.")] = None,
+    value_of_time: Annotated[
+        str | None,
+        typer.Option("--value-of-time", metavar="USD", help="What an hour is worth: $20 weighs time against cost."),
+    ] = None,
     top: Annotated[
-        int, typer.Option(min=1, max=1000, help="How many options to rank for a single task, the best included.")
+        int,
+        typer.Option(min=1, max=1000, help="How many options to rank, the best included; 1 leaves out fallbacks too."),
     ] = 5,
     as_of: AsOf = None,
     time_limit: Annotated[
@@ -44,7 +49,7 @@ def plan(
 
     if out is not None:
         _require_own_file(out, files)
-    overrides = Overrides(Objective(objective) if objective else None, deadline, budget)
+    overrides = Overrides(Objective(objective) if objective else None, deadline, budget, value_of_time)
     workloads = [(file, loaded_workload(file, overrides)) for file in files]
     plans = [planned(workload, file, parsed_instant(as_of), top, time_limit) for file, workload in workloads]
     if out is not None:

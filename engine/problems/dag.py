@@ -3,20 +3,21 @@
 The model grows with places, not with pairs of candidates: a task's choice is linked to its place, and each
 edge carries one unit of flow from the place of its source to the place of its target (a transportation
 polytope, so that the relaxation is tight on every single edge). What no best plan can contain is left out before
-the model is built (engine.dag.prune, engine.dag_bounds).
+the model is built (engine.dag_prune, engine.dag_bounds).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import Final
 
 import numpy as np
 
-from engine.dag import DagProblem, EdgeOptions, Measure, best_choice, compact, prune, renumbered, schedule
-from engine.dag_bounds import HOUR_WEIGHTS, Booleans, tried_choices, within_reach
+from engine.dag import Booleans, DagProblem, EdgeOptions, Integers, Measure, best_choice, compact, renumbered, schedule
+from engine.dag_bounds import HOUR_WEIGHTS, tried_choices, within_reach
+from engine.dag_prune import prune
 from engine.ilp import Model, Sense, Solved, Terms, Variable
 from engine.status import NO_LIMIT, Status, TimeLimit, raised, relative_gap
 
@@ -49,19 +50,38 @@ class Variables:
     flow: tuple[dict[tuple[int, int], Variable], ...]
     start: tuple[Variable, ...]
     makespan: Variable
+    peak: Mapping[tuple[int, int], Variable]
+    """By (limit, chain): the most that a task of the chain takes. Chains of one task, and sums, have none."""
 
 
-def solve(problem: DagProblem, limit: TimeLimit = NO_LIMIT) -> DagSolution:
+def solve(problem: DagProblem, limit: TimeLimit = NO_LIMIT, known: Sequence[tuple[int, ...]] = ()) -> DagSolution:
     """The best choice: by preference, then by the objective, then by the other measure.
 
     Where the limit of time is hit, or the model would be too large, the answer is the best choice at hand, if any.
+    Choices that are `known` spare the search for a good one, if any of them keeps the limits.
     """
-    pruned, kept = prune(problem, limit.share(HEAD_START))
+    pruned, kept = prune(problem)
     pruned = compact(pruned)
-    tried = tried_choices(pruned, limit.share(HEAD_START))
-    good = best_choice(pruned, [*tried, *_among_few_places(pruned, tried, limit.share(HEAD_START))])
+    good = best_choice(pruned, _among(kept, known)) or _good_choice(pruned, limit)
     solution = _search(pruned, good, limit)
     return replace(solution, choice=renumbered(solution.choice, kept))
+
+
+def _among(kept: Sequence[Integers], known: Sequence[tuple[int, ...]]) -> list[tuple[int, ...]]:
+    """In the numbers of what was kept, those choices of which nothing was left out."""
+    new = {id(of_task): {old: number for number, old in enumerate(of_task.tolist())} for of_task in kept}
+    renumber = [new[id(of_task)] for of_task in kept]
+    return [
+        tuple(numbers[old] for numbers, old in zip(renumber, choice, strict=True))
+        for choice in known
+        if all(old in numbers for numbers, old in zip(renumber, choice, strict=True))
+    ]
+
+
+def _good_choice(problem: DagProblem, limit: TimeLimit) -> tuple[int, ...] | None:
+    """A choice that keeps the limits, and is close to the best."""
+    tried = tried_choices(problem, limit.share(HEAD_START))
+    return best_choice(problem, [*tried, *_among_few_places(problem, tried, limit.share(HEAD_START))])
 
 
 def _among_few_places(problem: DagProblem, tried: Sequence[tuple[int, ...]], limit: TimeLimit) -> list[tuple[int, ...]]:
@@ -101,9 +121,8 @@ def _search(problem: DagProblem, good: tuple[int, ...] | None, limit: TimeLimit)
         return _solution(problem, found, [], order, reach.least)
     model, variables = build(reduced, reach.pairs)
     solved = model.solve_in_order([terms(reduced, variables, measure) for measure in order], limit.left_s)
-    if solved[-1].values:
-        choice = renumbered(tuple(_chosen(variables, solved[-1])), reach.candidates)
-        found.append(renumbered(choice, by_one.candidates))
+    choices = (tuple(_chosen(variables, each)) for each in solved if each.values)
+    found += [renumbered(renumbered(choice, reach.candidates), by_one.candidates) for choice in choices]
     return _solution(problem, found, solved, order, reach.least)
 
 
@@ -125,16 +144,17 @@ def _solution(
     order: Sequence[Measure],
     least: float,
 ) -> DagSolution:
-    """The best of what was found (the solver's own choice comes last), and what is proven of it.
+    """The best of what was found (the solver's own choices come last), and what is proven of it.
 
-    `solved` follows the measures in `order`. What comes to no more than the `least` of all plans is proven too, where
-    there is nothing to prefer.
+    `solved` follows the measures in `order`: what the solver gives up of one for the sake of the next, within its
+    tolerances, is not given up here. What comes to no more than the `least` of all plans is proven too, where there is
+    nothing to prefer.
     """
     last = solved[-1] if solved else NOT_SOLVED
     main = solved[order.index(problem.main)] if len(solved) > order.index(problem.main) else None
     if not found:
         return DagSolution(last.status, (), last.objective, last.bound, last.gap)
-    choice = found[-1] if last.status is Status.OPTIMAL else best_choice(problem, found) or found[-1]
+    choice = best_choice(problem, found) or found[-1]
     objective = schedule(problem, choice).figure(problem.main)
     is_least = Measure.PREFERENCE not in order and objective <= raised(least)
     if is_least or (main is not None and main.status is Status.OPTIMAL):
@@ -165,6 +185,13 @@ def declare(model: Model, problem: DagProblem, pairs: Sequence[Booleans] | None 
         ),
         start=tuple(model.continuous(f"start[{task.name}]") for task in problem.tasks),
         makespan=model.continuous("makespan"),
+        peak={
+            (index, number): model.continuous(f"peak[{limit.name},{number}]")
+            for index, limit in enumerate(problem.limits)
+            if limit.at_once
+            for number, chain in enumerate(problem.chains)
+            if len(chain) > 1
+        },
     )
 
 
@@ -266,6 +293,53 @@ def add_budget(model: Model, problem: DagProblem, variables: Variables) -> None:
         model.constrain("budget", row, Sense.AT_MOST, raised(problem.budget_usd))
 
 
+def add_limits(model: Model, problem: DagProblem, variables: Variables) -> None:
+    """sum load[t,c] choose[t,c] <= most for what is limited in all; of what is limited at once, sum_chains peak."""
+    for index, limit in enumerate(problem.limits):
+        row: dict[Variable, float] = {}
+        for number, chain in enumerate(problem.chains if limit.at_once else [range(len(problem.tasks))]):
+            if (index, number) in variables.peak:
+                row[variables.peak[index, number]] = 1.0
+            else:
+                for task in chain:
+                    row |= _load_terms(problem, variables, task, index)
+        model.constrain(f"limit[{limit.name}]", row, Sense.AT_MOST, raised(limit.most))
+
+
+def add_peaks(model: Model, problem: DagProblem, variables: Variables) -> None:
+    """peak[limit,chain] >= sum_c load[t,c] choose[t,c] for each task t of the chain: they never run at once."""
+    for (index, number), peak in variables.peak.items():
+        for task in problem.chains[number]:
+            takes = {variable: -load for variable, load in _load_terms(problem, variables, task, index).items()}
+            name = f"peak[{problem.limits[index].name},{problem.tasks[task].name}]"
+            model.constrain(name, {peak: 1.0} | takes, Sense.AT_LEAST, 0.0)
+
+
+def _load_terms(problem: DagProblem, variables: Variables, task: int, limit: int) -> dict[Variable, float]:
+    loads = problem.tasks[task].loads[limit].tolist()
+    return {variable: load for variable, load in zip(variables.chosen[task], loads, strict=True) if load}
+
+
+def add_due(model: Model, problem: DagProblem, variables: Variables) -> None:
+    """start[t] + hours[t] <= due_h[t]: a task is done by its own instant."""
+    for number, due_h in enumerate(problem.due_h):
+        if np.isfinite(due_h):
+            row = {variables.start[number]: 1.0} | _run_terms(problem, variables, number, 1.0)
+            model.constrain(f"due[{problem.tasks[number].name}]", row, Sense.AT_MOST, raised(due_h))
+
+
+def add_purses(model: Model, problem: DagProblem, variables: Variables) -> None:
+    """sum cost_usd[t,c] choose[t,c] + sum egress_usd[e,a,b] flow[e,a,b] <= budget_usd over the tasks of a purse."""
+    for purse in problem.purses:
+        row: dict[Variable, float] = {}
+        for task in purse.tasks:
+            row |= dict(zip(variables.chosen[task], problem.tasks[task].cost_usd.tolist(), strict=True))
+        for edge, flow in zip(problem.edges, variables.flow, strict=True):
+            if edge.target in purse.tasks:
+                row |= {variable: float(edge.egress_usd[pair]) for pair, variable in flow.items()}
+        model.constrain(f"purse[{purse.name}]", row, Sense.AT_MOST, raised(purse.budget_usd))
+
+
 FAMILIES: Final = (
     add_one_candidate_a_task,
     add_flow_leaves_source,
@@ -275,6 +349,10 @@ FAMILIES: Final = (
     add_makespan,
     add_deadline,
     add_budget,
+    add_limits,
+    add_peaks,
+    add_due,
+    add_purses,
 )
 """The families of constraints, in the order in which their rows stand in the model."""
 
@@ -283,15 +361,20 @@ def terms(problem: DagProblem, variables: Variables, measure: Measure) -> Terms:
     """A measure of the plan, as the model's terms."""
     if measure is Measure.TIME:
         return {variables.makespan: 1.0}
-    by_candidate = [task.cost_usd if measure is Measure.COST else task.preference for task in problem.tasks]
-    found = {
-        variable: float(figures[c])
-        for figures, chosen in zip(by_candidate, variables.chosen, strict=True)
-        for c, variable in enumerate(chosen)
-    }
-    if measure is Measure.COST:
+    found: dict[Variable, float] = {}
+    if measure is Measure.LOAD:
+        for number in range(len(problem.tasks)):
+            found |= _load_terms(problem, variables, number, 0)
+        return found
+    for task, chosen in zip(problem.tasks, variables.chosen, strict=True):
+        money = task.charged_usd if measure is Measure.CHARGE else task.cost_usd
+        figures = task.preference if measure is Measure.PREFERENCE else money
+        found |= dict(zip(chosen, map(float, figures), strict=True))
+    if measure is not Measure.PREFERENCE:
         for edge, flow in zip(problem.edges, variables.flow, strict=True):
             found |= {variable: float(edge.egress_usd[pair]) for pair, variable in flow.items()}
+    if measure is Measure.CHARGE:
+        found[variables.makespan] = problem.value_of_time_usd_h
     return found
 
 

@@ -11,7 +11,7 @@ import pytest
 import benchmarks.cases
 from benchmarks.measure import Contest, Sample, contest, function, process
 from benchmarks.registry import CASES
-from benchmarks.result import Result
+from benchmarks.result import Alone, Growth, Result
 
 HERE = Path(benchmarks.cases.__file__).parent
 
@@ -57,3 +57,21 @@ def test_a_row_states_the_ratio_of_the_medians() -> None:
     ours = (Sample(1.0, 2.0), Sample(2.0, 3.0), Sample(90.0, 99.0))
     row = Result("a", "b", Contest(ours, (Sample(4.0, 4.0),)), limit=0.4).row()
     assert "| 2.000 (3.000) | b | 4.000 (4.000) | 0.500 | 0.400 | not reached |" in row
+
+
+@pytest.mark.parametrize(
+    ("gap", "cpu_s", "verdict"),
+    [(0.001, 60.0, "reached"), (0.0011, 60.0, "not reached"), (0.0, 60.1, "not reached")],
+)
+def test_without_a_peer_both_gap_and_time_count(gap: float, cpu_s: float, verdict: str) -> None:
+    """Each at its limit is good enough, and neither makes up for the other."""
+    row = Alone("a", Sample(cpu_s, 70.0), gap, most_gap=0.001, most_cpu_s=60.0).row()
+    assert row.startswith(f"| a | {cpu_s:.3f} (70.000) | none | | gap {gap:.3%} | 0.100% in 60 s | {verdict} |")
+
+
+def test_growth_is_a_row_for_each_size() -> None:
+    """With as many cells as the table has."""
+    sizes = tuple(Alone(name, Sample(1.0, 1.0), 0.0, 0.001, 60.0) for name in ("ten", "hundred"))
+    rows = Growth(sizes).row().splitlines()
+    assert [row.split(" | ")[0] for row in rows] == ["| ten", "| hundred"]
+    assert all(row.count("|") == 8 for row in rows)

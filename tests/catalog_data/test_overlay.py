@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,15 +15,14 @@ from catalog_data.overlay import (
     Discount,
     FixedPrice,
     PrivatePrices,
-    Quota,
-    Scope,
-    Unit,
+    UsedEgress,
     applied,
     unmatched,
 )
 from catalog_data.schema import Purchase
+from catalog_data.scopes import Quota, Scope, Unit
 from catalog_data.snapshot import OFFER_ROWS, Snapshot, SourceAge
-from tests.kits.market import SEEN, market, offer
+from tests.kits.market import SEEN, market, offer, tiers
 
 SAID = datetime(2026, 9, 20, tzinfo=UTC)
 P5 = offer("aws", "us-east-1", "p5.48xlarge", 55.0, accelerator="H100", count=8.0, vcpus=192.0)
@@ -30,7 +30,8 @@ SPOT = P5 | {"purchase": "spot", "price_usd_h": 20.0}
 WEST = P5 | {"region": "us-west-2", "price_usd_h": 60.0}
 M5 = offer("aws", "us-east-1", "m5.large", 0.1, confidence="low")
 A3 = offer("gcp", "us-central1", "a3", 50.0, accelerator="H100", count=8.0)
-MARKET = market([P5, SPOT, WEST, M5, A3])
+EGRESS = tiers("aws:us-east-1", "gcp:us-central1", (0.0, 0.09), (10_240.0, 0.085))
+MARKET = market([P5, SPOT, WEST, M5, A3], egress=EGRESS)
 AWS = Scope("aws")
 
 
@@ -45,10 +46,10 @@ def prices(snapshot: Snapshot) -> dict[tuple[str, str, str], float | None]:
     return {row[:3]: row[3] for row in snapshot.offers.select(columns).rows()}
 
 
-def quantities(snapshot: Snapshot) -> dict[tuple[str, str, str], int | None]:
-    """(region, instance type, purchase) -> quantity."""
-    columns = ("region", "instance_type", "purchase", "quantity")
-    return {row[:3]: row[3] for row in snapshot.offers.select(columns).rows()}
+def unchanged(after: Snapshot, before: Snapshot) -> bool:
+    """Whether two snapshots say the same, of the same sources."""
+    frames = all(getattr(after, name).equals(getattr(before, name)) for name in ("offers", "egress"))
+    return frames and (after.sources, after.quotas) == (before.sources, before.quotas)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +101,7 @@ def test_a_fixed_price_stands_in_place_of_list_price_and_discount() -> None:
 def test_a_discount_of_an_unknown_price_is_unknown() -> None:
     """Nothing is made up."""
     unknown = market([P5 | {"price_usd_h": None}])
-    assert applied(private(discounts=[Discount(AWS, 50)]), unknown) is unknown
+    assert unchanged(applied(private(discounts=[Discount(AWS, 50)]), unknown), unknown)
 
 
 def test_a_changed_offer_says_where_its_price_comes_from() -> None:
@@ -140,56 +141,44 @@ def test_machines_that_are_paid_for_are_owned() -> None:
 def test_a_commitment_of_unknown_hardware_is_no_offer() -> None:
     """A question about H100 reads no offers of other machines, and no committed ones of them either."""
     own = private(commitments=[Commitment("aws", "us-east-1", None, "x9.metal", 4, 0.0)])
-    assert applied(own, MARKET) is MARKET
+    assert unchanged(applied(own, MARKET), MARKET)
 
 
-@pytest.mark.parametrize(
-    ("unit", "limit", "machines"),
-    [(Unit.MACHINES, 0, 0), (Unit.MACHINES, 3, 3), (Unit.ACCELERATORS, 20, 2), (Unit.VCPUS, 191, 0)],
-)
-def test_a_quota_limits_the_number_of_machines(unit: Unit, limit: int, machines: int) -> None:
-    """20 accelerators are two machines of eight, 191 vCPUs not one of 192; where the price comes from is as before."""
-    quota = Quota(Scope("aws", accelerator="H100", purchases=(Purchase.SPOT,)), unit, limit)
-    after = applied(private(quotas=[quota]), MARKET)
-    assert {key: number for key, number in quantities(after).items() if number is not None} == {
-        ("us-east-1", "p5.48xlarge", "spot"): machines
-    }
-    assert after.offers.drop("quantity").equals(MARKET.offers.drop("quantity"))
-    assert after.sources == MARKET.sources
-
-
-def test_the_smallest_limit_holds() -> None:
-    """Of several quotas, and of the number of machines that there are; one in another unit says nothing of CPUs."""
-    quotas = [Quota(AWS, Unit.MACHINES, 5), Quota(AWS, Unit.MACHINES, 7), Quota(AWS, Unit.ACCELERATORS, 24)]
+def test_quotas_go_with_the_snapshot() -> None:
+    """In the order of the file; no offer is changed by them, since all of them share what a quota allows."""
+    quotas = (
+        Quota(Scope("aws", accelerator="H100"), Unit.ACCELERATORS, 20, "H100"),
+        Quota(AWS, Unit.MACHINES, 0, "none"),
+    )
     few = market([P5 | {"quantity": 2}, SPOT, M5])
-    assert list(quantities(applied(private(quotas=quotas), few)).values()) == [2, 3, 5]
-
-
-def test_shares_of_an_accelerator_count_as_shares() -> None:
-    """A quota of one GPU is ten machines with a tenth of one."""
-    share = market([P5 | {"accelerator_count": 0.1}])
-    after = applied(private(quotas=[Quota(AWS, Unit.ACCELERATORS, 1)]), share)
-    assert list(quantities(after).values()) == [10]
+    after = applied(private(quotas=quotas), few)
+    assert after.quotas == quotas
+    assert after.offers.equals(few.offers)
+    assert (after.sources, few.quotas) == (few.sources, ())
 
 
 def test_nothing_said_changes_nothing() -> None:
-    """The very same snapshot; an input is never written into."""
-    before = MARKET.offers.clone()
-    assert applied(private(), MARKET) is MARKET
-    applied(private(discounts=[Discount(AWS, 10)]), MARKET)
-    assert MARKET.offers.equals(before)
+    """An input is never written into."""
+    offers, egress = MARKET.offers.clone(), MARKET.egress.clone()
+    assert unchanged(applied(private(), MARKET), MARKET)
+    applied(private(discounts=[Discount(AWS, 10)], egress=[UsedEgress("aws", 50.0)]), MARKET)
+    assert MARKET.offers.equals(offers)
+    assert MARKET.egress.equals(egress)
 
 
 def test_an_empty_catalog_stays_empty() -> None:
-    """Every section at once."""
+    """Every section at once; the quotas are the user's own and stay."""
+    quota = Quota(AWS, Unit.VCPUS, 4, "four")
     own = private(
         discounts=[Discount(AWS, 10)],
         prices=[FixedPrice(AWS, 1.0)],
         commitments=[Commitment("aws", "us-east-1", None, "m5.large", 1, 0.0)],
-        quotas=[Quota(AWS, Unit.VCPUS, 4)],
+        quotas=[quota],
+        egress=[UsedEgress("aws", 50.0)],
     )
     empty = market([])
-    assert applied(own, empty) is empty
+    after = applied(own, empty)
+    assert (after.quotas, unchanged(replace(after, quotas=()), empty)) == ((quota,), True)
 
 
 def test_entries_that_fit_nothing_are_named() -> None:
@@ -202,6 +191,10 @@ def test_entries_that_fit_nothing_are_named() -> None:
             Commitment("aws", "eu-north-1", None, "p5.48xlarge", 1, 0.0),
             Commitment("aws", "us-east-1", None, "p9", 1, 0.0),
         ],
-        quotas=[Quota(nowhere, Unit.MACHINES, 0)],
+        quotas=[Quota(nowhere, Unit.MACHINES, 0, "none")],
+        egress=[UsedEgress("aws", 50.0, "us-weast-*"), UsedEgress("aws", 50.0, "us-*"), UsedEgress("gcp", 50.0)],
     )
-    assert unmatched(own, MARKET) == ("discounts[1]", "prices[0]", "quotas[0]", "commitments[1]")
+    assert unmatched(own, MARKET) == (
+        *("discounts[1]", "prices[0]", "quotas[0]", "commitments[1]"),
+        *("egress[0]", "egress[2]"),
+    )

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from catalog_data.overlay import Commitment, Discount, FixedPrice, PrivatePrices, Quota, Scope, Unit
+from catalog_data.overlay import Commitment, Discount, FixedPrice, PrivatePrices, UsedEgress
 from catalog_data.overlay_reader import NOT_OWNED, PrivatePricesError, read_private_prices
 from catalog_data.schema import Purchase
+from catalog_data.scopes import Quota, Scope, Unit
+from engine.quantities import parse_data_gb
 
 ROOT = Path(__file__).resolve().parents[2]
 SAID = datetime(2026, 9, 20, tzinfo=UTC)
@@ -46,9 +48,17 @@ def test_the_example_in_the_documentation_is_read() -> None:
             Commitment("lambda", "us-east-1", None, "gpu_8x_h100_sxm5", 2, 3.5),
         ),
         quotas=(
-            Quota(Scope("aws", "us-east-1", accelerator="H100", purchases=(Purchase.SPOT,)), Unit.ACCELERATORS, 16),
-            Quota(Scope("azure", instance_type="Standard_ND*", purchases=NOT_OWNED), Unit.MACHINES, 0),
+            Quota(
+                Scope("aws", "us-east-1", accelerator="H100", purchases=(Purchase.SPOT,)),
+                Unit.ACCELERATORS,
+                16,
+                "aws H100 spot in us-east-1: 16 accelerators",
+            ),
+            Quota(
+                Scope("azure", instance_type="Standard_ND*", purchases=NOT_OWNED), Unit.MACHINES, 0, "no InfiniBand yet"
+            ),
         ),
+        egress=(UsedEgress("aws", 50_000.0), UsedEgress("gcp", 800.0, "europe-*")),
     )
 
 
@@ -62,6 +72,43 @@ def test_names_are_read_as_in_a_workload() -> None:
     """Other spellings of clouds and accelerators."""
     (quota,) = read("quotas:\n- {cloud: GCP, accelerator: nvidia-tesla-t4, vcpus: 8}\n").quotas
     assert (quota.scope.cloud, quota.scope.accelerator) == ("gcp", "T4")
+
+
+@pytest.mark.parametrize(
+    ("entry", "name"),
+    [
+        ("{cloud: aws, region: us-*, instance_type: p5.*, accelerators: 64}", "aws p5.* in us-*: 64 accelerators"),
+        ("{cloud: gcp, vcpus: 2400}", "gcp: 2,400 vCPUs"),
+        (
+            "{cloud: aws, accelerator: h100, purchase: [on_demand, spot], machines: 1}",
+            "aws H100 on_demand or spot: 1 machine",
+        ),
+        ("{cloud: aws, name: case 1234, machines: 1}", "case 1234"),
+    ],
+)
+def test_a_quota_has_a_name(entry: str, name: str) -> None:
+    """Its own, or one that says what it speaks of."""
+    assert [quota.name for quota in read(f"quotas:\n- {entry}\n").quotas] == [name]
+
+
+@pytest.mark.parametrize(
+    ("used", "gb"),
+    [
+        ("50", 50.0),
+        ("50.5", 50.5),
+        ("0", 0.0),
+        ("50 GB", 50.0),
+        ("500mb", 0.5),
+        (".5TB", 500.0),
+        ("1 TiB", 1099.511627776),
+        ("2P", 2e6),
+    ],
+)
+def test_a_volume_is_read_as_in_a_workload(used: str, gb: float) -> None:
+    """In GB, or with a unit; the units of 1,024 are larger."""
+    (entry,) = read(f"egress:\n- {{cloud: aws, used: {used}}}\n").egress
+    assert entry.used_gb == pytest.approx(gb)
+    assert parse_data_gb(used) == pytest.approx(gb)
 
 
 @pytest.mark.parametrize(
@@ -106,6 +153,26 @@ def test_names_are_read_as_in_a_workload() -> None:
         (
             "quotas:\n- {cloud: aws, accelerator: H101, machines: 1}",
             "2: quotas[0].accelerator: unknown accelerator H101: did you mean H100?",
+        ),
+        (
+            "quotas:\n- {cloud: aws, name: '', machines: 1}",
+            "2: quotas[0].name: String should have at least 1 character",
+        ),
+        ('quotas:\n- {cloud: aws, name: "a\\nb", machines: 1}', "2: quotas[0].name: should be one line of text"),
+        (
+            "quotas:\n- {cloud: aws, name: a, machines: 1}\n- {cloud: gcp, name: a, machines: 1}",
+            "3: quotas[1]: the same name, or all the same, as an earlier entry",
+        ),
+        ("egress:\n- {cloud: aws}", "2: egress[0].used: is missing"),
+        ("egress:\n- {cloud: aws, used: -1}", "2: egress[0].used: should be greater than or equal to 0"),
+        ("egress:\n- {cloud: aws, used: .inf}", "2: egress[0].used: should be a finite number"),
+        ("egress:\n- {cloud: aws, used: yes}", "2: egress[0].used: should be a valid number"),
+        *(
+            (
+                f"egress:\n- {{cloud: aws, used: {used}}}",
+                "2: egress[0].used: no amount of data: write a number of GB, or one with a unit: 50, 500MB, 1.5TB",
+            )
+            for used in ("much", "50 EB", "-5 TB", "5 T B")
         ),
         ("discounts:\n- {cloud: aws\n", "3: not YAML: expected ',' or '}', but got '<stream end>'"),
         ("discounts: !secret x", "1: not YAML: could not determine a constructor for the tag '!secret'"),

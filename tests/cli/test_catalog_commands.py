@@ -231,11 +231,15 @@ def test_doctor_names_private_prices_that_fit_nothing(
     """By their place in the file; a file that cannot be read is a fault."""
     file = tmp_path / "prices.yaml"
     monkeypatch.setenv("SKYBROKER_PRICES", str(file))
-    file.write_text("discounts: [{cloud: aws, percent: 5}, {cloud: aws, instance_type: m5.larg, percent: 7}]")
+    file.write_text(
+        "discounts: [{cloud: aws, percent: 5}, {cloud: aws, instance_type: m5.larg, percent: 7}]\n"
+        "egress: [{cloud: aws, used: 50 TB}, {cloud: aws, region: us-eats-*, used: 50 TB}]\n"
+    )
     done = skybroker("catalog", "doctor")
-    assert (done.code, f"Private prices: {file}; no offer fits discounts[1]." in done.out) == (0, True)
+    line = f"Private prices: {file}; nothing in the catalog fits discounts[1], egress[1]."
+    assert (done.code, line in done.out) == (0, True)
     found = json.loads(skybroker("catalog", "doctor", "--output", "json").out)
-    assert (found["private_prices"], found["private_prices_unmatched"]) == (str(file), ["discounts[1]"])
+    assert (found["private_prices"], found["private_prices_unmatched"]) == (str(file), ["discounts[1]", "egress[1]"])
     file.write_text("discounts: [{cloud: aws}]")
     done = skybroker("catalog", "doctor")
     assert (done.code, "FAULT:" in done.out, "percent" in done.out) == (1, True, True)

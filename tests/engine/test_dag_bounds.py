@@ -2,88 +2,61 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.dag import DagProblem, Measure, best_choice, schedule
 from engine.dag_bounds import (
     Backbone,
-    Bounds,
     preference_bounds,
     sum_bounds,
-    time_bounds,
     tried_choices,
     within_reach,
 )
 from engine.status import NO_LIMIT, TimeLimit
 from engine.workload import Objective
 from tests.kits.dag_instances import Figures, best_plan, edge, feasible_plans, ordered, problems, task
-
-UNLIMITED = problems(limits=False)
-
-
-def least_found(problem: DagProblem, figure: dict[Measure, float]) -> Bounds:
-    """The least weighted figures of all plans, of those with each candidate and of those with each pair of places."""
-    candidates = [np.full(options.place.size, np.inf) for options in problem.tasks]
-    pairs = [np.full((problem.places, problem.places), np.inf) for _ in problem.edges]
-    least = np.inf
-    for choice, plan in feasible_plans(problem):
-        total = sum(figure.get(measure, 0.0) * value for measure, value in zip(Measure, plan, strict=True))
-        least = min(least, total)
-        for of_task, number in zip(candidates, choice, strict=True):
-            of_task[number] = min(of_task[number], total)
-        place = [options.place[number] for options, number in zip(problem.tasks, choice, strict=True)]
-        for of_edge, link in zip(pairs, problem.edges, strict=True):
-            pair = place[link.source], place[link.target]
-            of_edge[pair] = min(of_edge[pair], total)
-    return Bounds(float(least), tuple(candidates), tuple(pairs))
-
-
-def assert_below(bounds: Bounds, found: Bounds) -> None:
-    """No plan comes to less than its bound."""
-    assert bounds.least <= found.least + 1e-9
-    for bound, least in zip((*bounds.candidates, *bounds.pairs), (*found.candidates, *found.pairs), strict=True):
-        assert (bound <= least + 1e-9).all()
+from tests.kits.least_plans import assert_below, assert_equal, least_found
 
 
 @settings(max_examples=100, deadline=None)
-@given(UNLIMITED, st.sampled_from([0.0, 0.5, 1.0, 3.0]))
+@given(problems(limits=False), st.sampled_from([0.0, 0.5, 1.0, 3.0]))
 def test_no_plan_is_below_its_bounds(problem: DagProblem, usd_h: float) -> None:
-    """By preference, by time, by cost, and by cost and time together."""
+    """By preference, by cost and time together, and by what is charged; with and without shifts."""
     assert_below(preference_bounds(problem), least_found(problem, {Measure.PREFERENCE: 1.0}))
-    assert_below(time_bounds(problem), least_found(problem, {Measure.TIME: 1.0}))
     weighted = least_found(problem, {Measure.COST: 1.0, Measure.TIME: usd_h})
-    assert_below(sum_bounds(problem, Backbone.of(problem), usd_h), weighted)
-    assert_below(sum_bounds(problem, Backbone.of(problem, NO_LIMIT), usd_h), weighted)
+    charged = least_found(problem, {Measure.CHARGE: 1.0})
+    for backbone in (Backbone.of(problem), Backbone.of(problem, NO_LIMIT)):
+        assert_below(sum_bounds(problem, backbone, usd_h), weighted)
+        assert_below(sum_bounds(problem, backbone, problem.value_of_time_usd_h, charged=True), charged)
 
 
 @settings(max_examples=100, deadline=None)
 @given(problems(limits=False, forest=True))
 def test_on_a_forest_costs_are_exact(problem: DagProblem) -> None:
-    """No edge is left out, so that each bound is the cost of a plan."""
-    bounds, found = sum_bounds(problem, Backbone.of(problem), 0.0), least_found(problem, {Measure.COST: 1.0})
-    assert bounds.least == pytest.approx(found.least)
-    for bound, least in zip((*bounds.candidates, *bounds.pairs), (*found.candidates, *found.pairs), strict=True):
-        assert bound == pytest.approx(least)
+    """No edge is left out, so that each bound is the cost of a plan; and what is charged, if no hour is."""
+    backbone = Backbone.of(problem)
+    assert_equal(sum_bounds(problem, backbone, 0.0), least_found(problem, {Measure.COST: 1.0}))
+    timeless = replace(problem, value_of_time_usd_h=0.0)
+    assert_equal(sum_bounds(timeless, backbone, 0.0, charged=True), least_found(timeless, {Measure.CHARGE: 1.0}))
 
 
-def test_on_a_chain_times_are_exact() -> None:
-    """The fastest way through each candidate of three tasks, and over each pair of places; inputs can only delay it."""
-    away = [[0, 4], [4, 0]]
-    tasks = (task("a", [(0, 3, 0), (0, 2, 1)]), task("b", [(0, 1, 0)]), task("c", [(0, 1, 0), (0, 1, 1)]))
-    chain = (edge(0, 1, away, away), edge(1, 2, away, away))
-    bounds = time_bounds(DagProblem(tasks, chain, Objective.TIME))
-    assert [hours.tolist() for hours in bounds.candidates] == [[5, 8], [5], [5, 9]]
-    assert bounds.pairs[0].tolist() == [[5, np.inf], [8, np.inf]]
-    assert bounds.least == 5
-    waiting = (tasks[0], task("b", [(0, 1, 0)], ready_h=[6]), tasks[2])
-    assert time_bounds(DagProblem(waiting, chain, Objective.TIME)).least == 8
+def test_an_hour_of_the_path_is_charged() -> None:
+    """On a chain with a value of time the bound is what the best plan is charged, surcharge and transfer included."""
+    away = [[0, 1], [1, 0]]
+    tasks = (task("a", [(1, 3, 0), (4, 1, 1)], surcharge_usd=[0, 1]), task("b", [(1, 1, 0)]))
+    problem = DagProblem(tasks, (edge(0, 1, away, away),), Objective.COST, value_of_time_usd_h=2.0)
+    bounds = sum_bounds(problem, Backbone.of(problem), 2.0, charged=True)
+    # $2 and 4 h of $2; from the other place $5, $1 of surcharge, $1 of egress and 3 h of $2.
+    assert bounds.candidates[0].tolist() == [10.0, 13.0]
+    assert bounds.least == 10.0
 
 
 @settings(max_examples=150, deadline=None)
-@given(problems(), st.data())
+@given(problems(ranked=True), st.data())
 def test_what_is_no_worse_than_a_plan_is_within_reach(problem: DagProblem, data: st.DataObject) -> None:
     """All its candidates and all its pairs of places, whichever plan is at hand; without one, every plan is."""
     plans = list(feasible_plans(problem))
@@ -104,12 +77,12 @@ def assert_within(
 
 
 @settings(max_examples=100, deadline=None)
-@given(problems())
+@given(problems(ranked=True))
 def test_the_least_within_reach_is_a_bound_on_the_objective(problem: DagProblem) -> None:
     """Of every plan, the best one included."""
     best = best_plan(problem)
     if best is not None:
-        assert within_reach(problem, None).least <= best[1] + 1e-9
+        assert within_reach(problem, None).least <= ordered(problem, best)[1] + 1e-9
 
 
 def test_limits_alone_put_plans_out_of_reach() -> None:
@@ -129,9 +102,8 @@ def _reached(problem: DagProblem) -> list[list[int]]:
 def test_on_a_forest_the_cheapest_plan_is_among_those_tried(problem: DagProblem) -> None:
     """The sums with no weight on time are costs, and exact."""
     plans: dict[tuple[int, ...], Figures] = dict(feasible_plans(problem))
-    fewest = min(plan[0] for plan in plans.values())
-    cheapest = min(plan[1] for plan in plans.values() if plan[0] == fewest)
-    assert cheapest in [plans[choice][1] for choice in tried_choices(problem) if plans[choice][0] == fewest]
+    best = min((plan.preference, plan.cost_usd) for plan in plans.values())
+    assert best in [(plans[choice].preference, plans[choice].cost_usd) for choice in tried_choices(problem)]
 
 
 def test_with_a_preference_the_others_are_tried_as_well() -> None:
@@ -160,3 +132,12 @@ def test_without_time_there_is_one_choice_of_least_cost_or_time(problem: DagProb
     tried = tried_choices(problem, TimeLimit.of(0.0))
     assert 1 <= len(tried) <= 2
     assert set(tried) <= set(tried_choices(problem))
+
+
+def test_without_time_what_is_tried_is_of_the_objective() -> None:
+    """The cheap machine for the cost, the fast one for the time, whatever is charged beside the cost."""
+    plain = DagProblem((task("t", [(1, 9, 0), (9, 1, 0)]),), (), Objective.COST)
+    charged = replace(plain, tasks=(task("t", [(1, 9, 0), (9, 1, 0)], surcharge_usd=[1, 1]),))
+    for problem in (plain, charged, replace(plain, value_of_time_usd_h=0.1)):
+        assert tried_choices(problem, TimeLimit.of(0.0)) == [(0,)]
+        assert tried_choices(replace(problem, objective=Objective.TIME), TimeLimit.of(0.0)) == [(1,)]

@@ -19,7 +19,7 @@ from tests.kits.dag_instances import edge, feasible_plans, problems, task
 def test_a_shift_leaves_the_cost_of_every_plan_as_it_is(problem: DagProblem) -> None:
     """What an edge hands to its ends is missing from the edge; nothing that is left there is below 0."""
     backbone = Backbone.of(problem, NO_LIMIT)
-    own, matrices = backbone.sums(problem, 0.0)
+    own, matrices = backbone.sums(problem, 0.0, charged=False)
     for choice, _ in feasible_plans(problem):
         place = [int(options.place[number]) for options, number in zip(problem.tasks, choice, strict=True)]
         left = [

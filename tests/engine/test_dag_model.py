@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 import engine.problems.dag
-from engine.dag import DagProblem, Measure
+from engine.dag import DagProblem, Measure, Purse
 from engine.ilp import Model
+from engine.limit import Limit
 from engine.problems.dag import FAMILIES, Variables, build, declare, terms
 from engine.workload import Objective
 from tests.kits.dag_instances import edge, task
@@ -24,16 +25,27 @@ Family = Callable[[Model, DagProblem, Variables], None]
 
 PROBLEM: Final = DagProblem(
     tasks=(
-        task("prep", [(1, 2, 0), (3, 1, 1)], ready_h=[0.5, 0]),
-        task("train", [(10, 8, 0), (12, 4, 1), (30, 2, 1)], preference=[0, 1, 1]),
-        task("eval", [(2, 1, 1)]),
+        task("prep", [(1, 2, 0), (3, 1, 1)], ready_h=[0.5, 0], loads=[[0, 1], [8, 4]]),
+        task(
+            "train",
+            [(10, 8, 0), (12, 4, 1), (30, 2, 1)],
+            preference=[0, 1, 1],
+            surcharge_usd=[0, 0, 6],
+            loads=[[5, 6, 7], [16, 16, 32]],
+        ),
+        task("eval", [(2, 1, 1)], loads=[[2], [8]]),
+        task("watch", [(4, 3, 0), (5, 2, 0)], surcharge_usd=[1, 0], loads=[[1, 1], [2, 0]]),
     ),
     edges=(edge(0, 1, [[0, 9], [5, 0]], [[0, 0.25], [0.5, 0]]), edge(1, 2, [[0, 1], [2, 0]], [[0, 0.1], [0.2, 0]])),
     objective=Objective.COST,
     deadline_h=10.0,
     budget_usd=25.0,
+    value_of_time_usd_h=0.5,
+    limits=(Limit("carbon", 9.0), Limit("quota", 24.0, at_once=True)),
+    due_h=(np.inf, 9.0, np.inf, 2.5),
+    purses=(Purse("model", frozenset({0, 1, 2}), 20.0), Purse("rest", frozenset({3}), 4.5)),
 )
-"""A chain of three tasks over two places, the first with inputs of its own."""
+"""A chain of three tasks over two places, the first with inputs of its own, and a task beside it."""
 
 
 def family_text(add: Family) -> str:
@@ -82,8 +94,8 @@ def test_the_model_is_its_families() -> None:
 
 
 def test_without_limits_there_are_no_rows_for_them() -> None:
-    """Nor for inputs where no task has any."""
-    free = DagProblem(PROBLEM.tasks[1:], (), Objective.TIME)
+    """Nor for inputs where no task has any, nor for instants that never come."""
+    free = DagProblem(PROBLEM.tasks[1:3], (), Objective.TIME, due_h=(np.inf, np.inf))
     assert [row.name for row in build(free)[0].rows] == [
         "one_candidate[train]",
         "one_candidate[eval]",

@@ -33,7 +33,7 @@ MARKET = market(
     observations=[observed(row, 0.7) for row in OFFERS[:2]],
 )
 GPU = Requirement(accelerator=AcceleratorRequest("H100", 8), purchases=tuple(Purchase))
-PREP = Task("prep", inputs={"gs://data": 3.0}, estimate=Estimate(hours=0.1))
+PREP = Task("prep", requirements=(Requirement(disk_gib=50.0),), inputs={"gs://data": 3.0}, estimate=Estimate(hours=0.1))
 TRAIN = Task("train", requirements=(GPU,), estimate=Estimate(hours=1 / 3))
 
 
@@ -74,13 +74,15 @@ def test_figures_and_names_read_back_exactly(price: float, hours: float, name: s
     placement = replace(
         single().best.placements[0],
         price_usd_h=price,
+        setup_h=0.0,
         hours=hours,
+        billed_h=hours,
         start_h=0.0,
         cost_usd=cost_usd,
         input_usd=0.0,
         instance_type=name,
     )
-    best = Option(placements=(placement,), transfers=(), cost_usd=cost_usd, hours=hours)
+    best = Option(placements=(placement,), transfers=(), cost_usd=cost_usd, hours=hours, charge_usd=cost_usd)
     plan = replace(single(), best=best, proof=replace(single().proof, objective=cost_usd))
     assert read_plan(plan.to_json(), file="plan.json") == plan
 
@@ -105,7 +107,7 @@ def test_a_plan_cut_short_is_refused(plan: Any) -> None:
         ("null", "plan.json: not a plan file: it has no schema_version"),
         ('{"tasks": []}', "plan.json: not a plan file: it has no schema_version"),
         ('{"schema_version": "one"}', "plan.json: not a plan file: it has no schema_version"),
-        ('{"schema_version": 1}', "plan.json: created_at: "),
+        ('{"schema_version": 2}', "plan.json: created_at: "),
     ],
 )
 def test_what_is_no_plan_is_refused(text: str, message: str) -> None:
@@ -117,13 +119,15 @@ def test_what_is_no_plan_is_refused(text: str, message: str) -> None:
     assert refused.value.hint
 
 
-@pytest.mark.parametrize(("version", "hint"), [(0, "plan again"), (2, "upgrade skybroker or plan again")])
+@pytest.mark.parametrize(
+    ("version", "hint"), [(0, "plan again"), (1, "plan again"), (3, "upgrade skybroker or plan again")]
+)
 def test_a_plan_of_another_version_is_refused(version: int, hint: str) -> None:
     """Older or newer, and whatever else it holds: the version is what is said."""
     data = single().to_data() | {"schema_version": version, "new_field": 1}
     with pytest.raises(PlanError) as refused:
         read_plan(json.dumps(data), file="plan.json")
-    assert str(refused.value) == f"plan.json: the plan has schema version {version}, this version reads 1"
+    assert str(refused.value) == f"plan.json: the plan has schema version {version}, this version reads 2"
     assert refused.value.hint == hint
 
 
@@ -138,21 +142,12 @@ def parts(data: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[s
 def test_a_missing_field_is_refused_wherever_it_is() -> None:
     """Each field of each part in turn; the message says which."""
     for path, part in parts(chain().to_data()):
-        for name in part.keys() - LATER:
+        for name in part:
             data = chain().to_data()
             dict(parts(data))[path].pop(name)
             with pytest.raises(PlanError) as refused:
                 read_plan(json.dumps(data), file="plan.json")
             assert name in str(refused.value)
-
-
-def test_a_plan_without_a_later_field_is_read() -> None:
-    """As an earlier version wrote it: what it did not know is not known."""
-    data = chain().to_data()
-    for placement in data["best"]["placements"]:
-        assert placement.pop("capacity") == 0.7
-    read = read_plan(json.dumps(data), file="plan.json")
-    assert [placement.capacity for placement in read.best.placements] == [None, None]
 
 
 def test_an_unknown_field_is_refused_wherever_it_is() -> None:
@@ -187,16 +182,16 @@ def test_a_number_that_is_none_is_refused(number: str) -> None:
 
 def test_several_plans_in_one_file_are_told_from_a_damaged_one() -> None:
     """As `plan a.yaml b.yaml --output json` prints them."""
-    text = json.dumps({"schema_version": 1, "plans": [single().to_data(), chain().to_data()]})
+    text = json.dumps({"schema_version": 2, "plans": [single().to_data(), chain().to_data()]})
     with pytest.raises(PlanError, match=r"^plan\.json: holds several plans$") as refused:
         read_plan(text, file="plan.json")
     assert refused.value.hint == "write one with `skybroker plan FILE -o`"
 
 
-LATER = {"capacity"}
-"""Fields that plan files of earlier versions do not have."""
 BEST = ("best",)
 FIRST = ("best", "placements", 0)
+LAST = ("best", "placements", 1)
+NEVER_NEGATIVE = ("start_h", "setup_h", "hours", "billed_h", "input_h", "disk_usd", "carbon_kg", "interruptions")
 MOVED = ("best", "transfers", 0)
 
 
@@ -206,14 +201,26 @@ MOVED = ("best", "transfers", 0)
         (BEST, {"placements": []}, "best: it has no placements"),
         (BEST, {"cost_usd": 1.0}, "best: the costs do not add up"),
         (BEST, {"hours": 0.1}, "best: the hours do not add up"),
+        (BEST, {"charge_usd": 0.5}, "best: the charge is below the cost"),
         (FIRST, {"price_usd_h": 0.2}, "best.placements.0: the costs do not add up"),
         (FIRST, {"num_nodes": 2}, "best.placements.0: the costs do not add up"),
         (FIRST, {"input_usd": 7.0}, "best.placements.0: the costs do not add up"),
-        (FIRST, {"num_nodes": 0, "cost_usd": 0.0, "input_usd": 0.0}, "best.placements.0: a figure is below 1"),
-        (FIRST, {"start_h": -1.0}, "best.placements.0: a figure is below 0"),
+        (FIRST, {"billed_h": 1.0}, "best.placements.0: the costs do not add up"),
+        (FIRST, {"disk_usd": 1.0}, "best.placements.0: the costs do not add up"),
+        (FIRST, {"disk_usd": None}, "best.placements.0: the costs do not add up"),
+        (LAST, {"setup_h": 1.0}, "best: the hours do not add up"),
+        (LAST, {"hours": 1.0}, "best: the hours do not add up"),
+        *((FIRST, {name: -1.0}, "best.placements.0: a figure is below 0") for name in NEVER_NEGATIVE),
+        (
+            FIRST,
+            {"num_nodes": 0, "cost_usd": 0.0, "input_usd": 0.0, "disk_usd": 0.0},
+            "best.placements.0: a figure is below 1",
+        ),
         (FIRST, {"price_usd_h": -1.0, "hours": -1.0}, "best.placements.0: a figure is below 0"),
         (FIRST, {"capacity": 0.0}, "best.placements.0: the capacity is not above 0 and up to 1"),
         (FIRST, {"capacity": 1.5}, "best.placements.0: the capacity is not above 0 and up to 1"),
+        (FIRST, {"chance": 0.0}, "best.placements.0: the chance is not above 0 and up to 1"),
+        (FIRST, {"chance": 1.5}, "best.placements.0: the chance is not above 0 and up to 1"),
         (MOVED, {"egress_usd": 1.0}, "best: the costs do not add up"),
         (MOVED, {"egress_usd": -1.0}, "best.transfers.0: a figure is below 0"),
         (MOVED, {"data_gb": -1.0}, "best.transfers.0: a figure is below 0"),

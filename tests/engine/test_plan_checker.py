@@ -7,37 +7,76 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Final
 
+import polars as pl
 import pytest
 from pydantic import TypeAdapter
 
 from catalog_data.schema import Purchase
+from catalog_data.scopes import Quota, Scope, Unit
 from engine.plan import Plan
 from engine.solve import PlanRequest, make_plan
-from engine.workload import AcceleratorRequest, Edge, Estimate, Requirement, Task, Workload
-from tests.kits.market import NOW, flat_rates, market, observed, offer, risk
+from engine.workload import (
+    AcceleratorRequest,
+    Carbon,
+    Chances,
+    Edge,
+    Estimate,
+    Preference,
+    Requirement,
+    Task,
+    Workload,
+)
+from tests.kits.market import NOW, flat_rates, market, observed, offer, region, risk
 from tests.kits.plan_checker import faults
 
-SPOT = Requirement(accelerator=AcceleratorRequest("H100", 8), purchases=(Purchase.SPOT, Purchase.ON_DEMAND))
+SPOT = Requirement(
+    accelerator=AcceleratorRequest("H100", 8), purchases=(Purchase.SPOT, Purchase.ON_DEMAND), disk_gib=100.0
+)
+PLACES = (("aws", "us-east-1"), ("gcp", "us-central1"), ("gcp", "us-east1"), ("gcp", "us-west1"))
 MARKET = market(
     [
         offer("aws", "us-east-1", "m5", 0.4, zone="us-east-1a"),
         offer("gcp", "us-central1", "a3", 50.0, accelerator="H100", count=8.0),
+        offer("gcp", "us-central1", "gone", 9.0, accelerator="H100", count=8.0, available=False),
         *(
             offer("gcp", name, "a3", 20.0, accelerator="H100", count=8.0, purchase=Purchase.SPOT)
             for name in ("us-central1", "us-east1", "us-west1")
         ),
         offer("gcp", "us-central1", "a3-high", 30.0, accelerator="H100", count=8.0, purchase=Purchase.SPOT),
     ],
-    egress=flat_rates(0.09, ["aws:us-east-1", "gcp:us-central1", "gcp:us-east1", "gcp:us-west1"]),
+    regions=[region(*place, carbon_g_kwh=400.0) for place in PLACES],
+    egress=flat_rates(0.09, [":".join(place) for place in PLACES]),
     spot_risk=[risk("gcp", "us-central1", "a3", 0.05, 0.1)],
 )
-TRAIN = Task("train", num_nodes=2, requirements=(SPOT,), estimate=Estimate(hours=4.0), inputs={"s3://data": 20.0})
-SINGLE = Workload("one", (TRAIN,), deadline_hours=9.0, budget_usd=900.0, digest="ab" * 32)
-CHAIN = Workload("two", (Task("prep", requirements=(Requirement(cloud="aws"),)), TRAIN), (Edge("prep", "train", 50.0),))
+HOURS = Estimate(hours=4.0, setup_h=0.25, checkpoint_h=1.5)
+TRAIN = Task("train", num_nodes=2, requirements=(SPOT,), estimate=HOURS, inputs={"s3://data": 20.0})
+SINGLE = Workload(
+    "one",
+    (TRAIN,),
+    deadline_hours=9.0,
+    budget_usd=900.0,
+    hourly_budget_usd=200.0,
+    value_of_time_usd_h=1.5,
+    carbon=Carbon(price_usd_t=20.0, limit_kg=500.0),
+    chances=Chances(0.1, 0.2),
+    preferences=(Preference(3.0, cloud="aws"),),
+    digest="ab" * 32,
+)
+PREP = Task("prep", requirements=(Requirement(cloud="aws"),))
+CHAIN = Workload("two", (PREP, TRAIN), (Edge("prep", "train", 50.0),))
 WORKLOADS = pytest.mark.parametrize("workload", [SINGLE, CHAIN], ids=["single", "chain"])
 
 # What no checker can know, or what is words alone.
-FREE: Final = {"schema_version", "created_at", "file", "source_version", "method", "reason"}
+FREE: Final = {
+    "alternatives_complete",
+    "differs_in",
+    "schema_version",
+    "created_at",
+    "file",
+    "source_version",
+    "method",
+    "reason",
+}
 
 SHAPE: Final = TypeAdapter(Plan)
 
@@ -133,20 +172,41 @@ def test_an_option_in_the_wrong_place_is_noticed() -> None:
     assert any("is better than" in fault for fault in found)
 
 
-@pytest.mark.parametrize("limit", [{"budget_usd": 100.0}, {"deadline_hours": 2.0}])
-def test_a_plan_beyond_a_limit_is_noticed(limit: dict[str, Any]) -> None:
-    """A plan made without limits does not keep these."""
-    free = Workload("one", (TRAIN,))
-    limited = Workload("one", (TRAIN,), **limit)
-    plan = make_plan(free, MARKET, PlanRequest(NOW, "workload.yaml"))
-    assert any("do not keep the limits" in fault for fault in faults(plan, limited, MARKET))
+@pytest.mark.parametrize(
+    ("limit", "name"),
+    [
+        ({"budget_usd": 100.0}, "budget"),
+        ({"deadline_hours": 2.0}, "deadline"),
+        ({"hourly_budget_usd": 39.0}, "hourly budget"),
+        ({"carbon": Carbon(limit_kg=1.0)}, "carbon"),
+        ({"chances": Chances(capacity=0.9)}, "chance of capacity"),
+        ({"chances": Chances(uninterrupted=0.9999)}, "chance of no interruption"),
+    ],
+)
+def test_a_plan_beyond_a_limit_is_noticed(limit: dict[str, Any], name: str) -> None:
+    """A plan made without limits does not keep this one."""
+    known_risk = replace(TRAIN, requirements=(replace(SPOT, region="us-central1", instance_type="a3"),))
+    plan = make_plan(Workload("one", (known_risk,)), MARKET, PlanRequest(NOW, "workload.yaml"))
+    found = faults(plan, Workload("one", (known_risk,), **limit), MARKET)
+    assert any(f"best: beyond a limit: {name}: " in fault for fault in found)
 
 
-@pytest.mark.parametrize("region", ["us-central1", "eu-west4"])
-def test_a_region_that_does_not_offer_the_same_is_noticed(region: str) -> None:
+@pytest.mark.parametrize("quantity", [None, 1])
+def test_more_at_once_than_there_is_is_noticed(quantity: int | None) -> None:
+    """A quota, or the machines that there are, in a plan of tasks side by side made when there were more of them."""
+    pair = Workload("w", (PREP, replace(PREP, name="other")))
+    plan = make_plan(pair, MARKET, PlanRequest(NOW, "workload.yaml"))
+    quotas = () if quantity else (Quota(Scope("aws"), Unit.MACHINES, 1, "ours"),)
+    counted = MARKET.offers.with_columns(quantity=pl.lit(quantity, MARKET.offers.schema["quantity"]))
+    found = faults(plan, pair, replace(MARKET, offers=counted, quotas=quotas))
+    assert any("2.0 of 1 at once" in fault for fault in found)
+
+
+@pytest.mark.parametrize("name", ["us-central1", "eu-west4"])
+def test_a_region_that_does_not_offer_the_same_is_noticed(name: str) -> None:
     """The region itself, and one that is not sold at all."""
     data = plan_of(SINGLE).to_data()
-    at(data, ("best", "placements", 0, "also_in"))[0] = region
+    at(data, ("best", "placements", 0, "also_in"))[0] = name
     found = faults(as_plan(data), SINGLE, MARKET)
     assert any("the same for the same" in fault for fault in found)
 

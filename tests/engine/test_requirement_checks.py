@@ -7,11 +7,16 @@ from typing import Any
 
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from catalog_data.schema import Purchase
-from engine.requirements import assumed_of_requirements, checks_of, first_failing, plain, with_defaults
+from catalog_data.scopes import Quota, Scope, Unit
+from engine.requirements import assumed_of_requirements, checks_of, first_failing, plain, quota_checks, with_defaults
 from engine.workload import AcceleratorRequest, Range, Requirement, Residency, Task
-from tests.kits.market import market, offer, region
+from tests.kits.market import Row, market, offer, region
+from tests.kits.random_workloads import offers, quotas
+from tests.kits.ways import exceeds
 
 PLAIN = Requirement(vcpus=Range(4, exact=False))
 GPU = Requirement(accelerator=AcceleratorRequest("A10", 1))
@@ -206,7 +211,7 @@ def lines(task: Task, **columns: Any) -> list[str]:
 def test_an_order_of_alternatives_is_said() -> None:
     """Where there is one; a single requirement has no order."""
     assert lines(Task("t", requirements=(PLAIN, GPU), ordered=True)) == [
-        "t: the alternatives are taken in the order given, whatever they cost"
+        "the alternatives are taken in the order given, whatever they cost"
     ]
     assert lines(Task("t", requirements=(PLAIN, GPU))) == []
     assert lines(Task("t", requirements=(PLAIN,), ordered=True)) == []
@@ -226,19 +231,17 @@ def test_an_order_of_alternatives_is_said() -> None:
 def test_a_share_for_which_more_is_priced_is_said(wanted: float, columns: dict[str, Any], said: bool) -> None:
     """Only where some candidate of that requirement is more than the share."""
     task = Task("t", requirements=(Requirement(accelerator=AcceleratorRequest("A10", wanted)), PLAIN))
-    expected = f"t: where {wanted:g} x A10 is not sold, the price is that of the larger share or the whole one that is"
+    expected = f"where {wanted:g} x A10 is not sold, the price is that of the larger share or the whole one that is"
     assert lines(task, **columns) == ([expected] if said else [])
 
 
 def test_what_is_carried_but_not_weighed_is_said() -> None:
     """Under the names that the user wrote, of whichever alternative; what is not given is not named."""
     assert lines(Task("t", requirements=(PLAIN, replace(PLAIN, network_tier="best")))) == [
-        "t: network_tier is not weighed"
+        "network_tier is not weighed"
     ]
     full = replace(PLAIN, network_tier="best", disk_tier="high", local_disk="nvme", disk_gib=512.0)
-    assert lines(Task("t", requirements=(full,))) == [
-        "t: network_tier, disk_tier, local_disk, disk_size are not weighed"
-    ]
+    assert lines(Task("t", requirements=(full,))) == ["network_tier, disk_tier, local_disk are not weighed"]
 
 
 @pytest.mark.parametrize(
@@ -254,7 +257,7 @@ def test_a_commitment_is_said(bought: tuple[str, ...], years: str) -> None:
     frame = pl.DataFrame({"purchase": bought}).with_columns(requirement=0, accelerator_count=None, price_usd_h=0.4)
     (line,) = assumed_of_requirements(Task("t", requirements=(PLAIN,)), frame)
     assert line == (
-        f"t: reserved prices are per hour of a commitment of {years}, which must be paid to its end;"
+        f"reserved prices are per hour of a commitment of {years}, which must be paid to its end;"
         " the commitment itself is not in the cost"
     )
 
@@ -268,10 +271,75 @@ def test_there_must_be_a_machine_for_each_node(quantity: int | None, met: bool) 
     assert (frame.select(first_failing(checks)).item() == len(checks)) is met
 
 
+def within(quota: Quota, row: Row, nodes: int = 1) -> bool:
+    """Whether so many of an offer keep a quota."""
+    offers = market([row]).offers
+    return bool(offers.select(first_failing(quota_checks([quota], offers, nodes)) == 1).item())
+
+
+@pytest.mark.parametrize(
+    ("unit", "limit", "nodes", "met"),
+    [
+        (Unit.MACHINES, 3, 3, True),
+        (Unit.MACHINES, 3, 4, False),
+        (Unit.MACHINES, 0, 1, False),
+        (Unit.ACCELERATORS, 1, 10, True),
+        (Unit.ACCELERATORS, 1, 11, False),
+        (Unit.VCPUS, 31, 3, True),
+        (Unit.VCPUS, 31, 4, False),
+    ],
+)
+def test_one_task_alone_stays_within_a_quota(unit: Unit, limit: int, nodes: int, met: bool) -> None:
+    """Each node takes up a machine, 0.1 accelerators and 8 vCPUs; what is just used up is not exceeded."""
+    row = offer("aws", "us-east-1", "g6f", 0.4, accelerator="A10", count=0.1)
+    assert within(Quota(Scope("aws", "us-*"), unit, limit, "ours"), row, nodes) is met
+
+
+@pytest.mark.parametrize(
+    ("scope", "columns"),
+    [
+        (Scope("gcp"), {}),
+        (Scope("aws", "eu-*"), {}),
+        (Scope("aws", purchases=(Purchase.SPOT,)), {}),
+        (Scope("aws"), {"accelerator_count": None}),
+        (Scope("aws"), {"accelerator": None, "accelerator_count": None}),
+    ],
+)
+def test_a_quota_is_silent_of_other_offers_and_of_what_cannot_be_counted(scope: Scope, columns: dict[str, Any]) -> None:
+    """No machine falls out for accelerators that it has not, or of which nobody knows how many they are."""
+    row = offer("aws", "us-east-1", "p5", 0.4, accelerator="H100", count=8.0)
+    quota = Quota(scope, Unit.ACCELERATORS, 0, "none")
+    assert within(quota, row | columns)
+    assert not within(replace(quota, scope=Scope("aws")), row)
+
+
+@settings(deadline=None)
+@given(offers(), st.lists(quotas(st.integers(0, 24)), max_size=3), st.sampled_from((1, 3)))
+def test_offers_keep_quotas_as_counted_one_by_one(rows: list[Row], limits: list[Quota], nodes: int) -> None:
+    """On random offers and quotas: the second opinion has the same left."""
+    known = market(rows).offers
+    checks = quota_checks(limits, known, nodes)
+    kept = known.filter(first_failing(checks) == len(checks))
+    assert kept.rows(named=True) == [
+        row for row in known.rows(named=True) if not any(exceeds(row, nodes, quota) for quota in limits)
+    ]
+
+
+def test_there_are_as_many_checks_more_as_quotas() -> None:
+    """For every requirement the same, after how many machines there are."""
+    quotas = [Quota(Scope("aws"), unit, 8, unit.value) for unit in Unit]
+    of_quotas = quota_checks(quotas, market([]).offers, 2)
+    for requirement in (PLAIN, GPU, Requirement()):
+        plain_checks = [check.fell_out for check in checks_of(requirement, None, 2)]
+        at = plain_checks.index("fewer machines than nodes") + 1
+        more = [check.fell_out for check in checks_of(requirement, None, 2, of_quotas)]
+        assert more == [*plain_checks[:at], *(f"above the quota {unit.value}" for unit in Unit), *plain_checks[at:]]
+
+
 def test_owned_machines_without_a_price_are_said_to_cost_nothing_more() -> None:
     """Those that have a price are paid for as any other."""
     assert lines(Task("t", requirements=(PLAIN,)), cloud="slurm", purchase="owned", price_usd_h=0.0) == [
-        "t: owned machines (slurm) are taken to cost nothing more"
+        "owned machines (slurm) are taken to cost nothing more"
     ]
     assert lines(Task("t", requirements=(PLAIN,)), cloud="slurm", purchase="owned", price_usd_h=0.4) == []
 

@@ -173,7 +173,8 @@ def test_expansion_is_bounded() -> None:
     """A few lines of aliases that stand for a billion values are refused at once."""
     rows = [f"a{index + 1}: &a{index + 1} [{', '.join([f'*a{index}'] * 10)}]" for index in range(9)]
     text = "\n".join(["a0: &a0 [x, x, x, x, x, x, x, x, x, x]", *rows])
-    assert problem_of(text) == f"f:5: it holds more than {MAX_VALUES} values, aliases included"
+    many = f"holds more than {MAX_VALUES:,} values (texts, numbers, lists, mappings), aliases included"
+    assert problem_of(text) == f"f:5: a4 {many}: make several files of it"
 
 
 def test_pure_parser_reads_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,6 +62,16 @@ def test_every_cycle_is_found() -> None:
     assert sorted(sorted(set(cycle)) for cycle in cycles) == [["a", "b"], ["c"]]
 
 
+@pytest.mark.parametrize("length", [2, 25_000, 50_000])
+def test_many_cycles_are_found_quickly(length: int) -> None:
+    """However many cycles 50,000 tasks form, all of them are found in one pass, without recursion."""
+    names = [f"t{index}" for index in range(50_000)]
+    rings = [names[start : start + length] for start in range(0, len(names), length)]
+    order, cycles = topological_order({name: [ring[index - 1]] for ring in rings for index, name in enumerate(ring)})
+    assert order == []
+    assert [len(cycle) - 1 for cycle in cycles] == [length] * len(rings)
+
+
 def test_unknown_sources_do_not_count() -> None:
     """A source that is no task is left to those who report it."""
     assert topological_order({"a": ["nowhere"]}) == (["a"], [])
@@ -77,4 +87,5 @@ def test_order_or_cycles(sources: dict[str, list[str]]) -> None:
     for cycle in cycles:
         assert cycle[0] == cycle[-1]
         assert all(behind in sources[before] for before, behind in pairwise(cycle))
+        assert len(set(cycle)) == len(cycle) - 1
     assert len(order) + len({name for cycle in cycles for name in cycle}) == len(sources)

@@ -59,6 +59,12 @@ def test_sample_tasks_are_valid(validator: jsonschema.Draft202012Validator, shar
         "{resources: {use_spot: maybe}}",
         "{service: {replicas: -1}}",
         "{residency: {alow: [EU]}}",
+        "{spread: 0}",
+        "{carbon: 5}",
+        "{carbon: {prise: 5}}",
+        "{chance: {capacity: [1]}}",
+        "{prefer: [{infra: 3}]}",
+        "{prefer: {penlty: 3}}",
     ],
 )
 def test_mistakes_are_invalid(validator: jsonschema.Draft202012Validator, text: str) -> None:
@@ -71,13 +77,26 @@ def test_null_is_valid(validator: jsonschema.Draft202012Validator) -> None:
     validator.validate(dict.fromkeys(WrittenDocument.model_fields))
 
 
+def test_all_ways_to_write_are_valid(validator: jsonschema.Draft202012Validator) -> None:
+    """What the reader takes in several forms, the schema takes in all of them."""
+    for text in (
+        "{estimate: 3h}",
+        "{estimate: {hours: 3, setup: 10m, checkpoint: 0.5}}",
+        "{hourly_budget: $40, value_of_time: 20}",
+        "{carbon: {price: $80, limit: 50 kg}, chance: {capacity: 90%, uninterrupted: 0.8}}",
+        "{prefer: {infra: aws, penalty: 5}}",
+        "{prefer: [{purchase: [on_demand, owned], penalty: $5}]}",
+    ):
+        validator.validate(yaml.safe_load(text))
+
+
 def test_every_field_is_described() -> None:
     """Each field of each part of the form says what it is."""
     schema = json_schema()
     parts = [schema, *schema["$defs"].values()]
     silent = [name for part in parts for name, field in part["properties"].items() if not field.get("description")]
     assert silent == []
-    assert len(parts) == 9
+    assert len(parts) == 12
 
 
 def test_identity() -> None:

@@ -18,7 +18,6 @@ from tests.house.layout import PYPROJECT, ROOT, TOP_LEVEL, python_files, relativ
 FILES = sorted((ROOT / "requirements").glob("*.txt"))
 PINNED = re.compile(r"(?P<requirement>[\w.\-]+==[\w.+!]+( ; [^#]+?)?)(?P<hashes>( --hash=sha256:[0-9a-f]{64})+)")
 DEPENDENCIES: list[str] = PYPROJECT["project"]["dependencies"]
-LOADED_BY_OTHERS = {"highspy"}  # PuLP imports it when a model is solved
 NAMESPACES = {"google", "google.cloud"}  # packages of several distributions, which say nothing by themselves
 GROUPS: dict[str, list[str]] = PYPROJECT["dependency-groups"]
 
@@ -95,7 +94,7 @@ def test_dependencies_are_what_the_code_imports() -> None:
         if name.partition(".")[0] not in {*TOP_LEVEL, *sys.stdlib_module_names}
     }
     used = {canonicalize_name(owner) for name in imported for owner in _owners(name)}
-    assert used | LOADED_BY_OTHERS == _names(DEPENDENCIES)
+    assert used == _names(DEPENDENCIES)
 
 
 def _owners(module: str) -> list[str]:

@@ -70,9 +70,15 @@ def offer(
     }
 
 
-def region(cloud: str, name: str, continent: str | None = "north_america", country: str | None = "US") -> Row:
+def region(
+    cloud: str,
+    name: str,
+    continent: str | None = "north_america",
+    country: str | None = "US",
+    carbon_g_kwh: float | None = None,
+) -> Row:
     """A row of REGIONS."""
-    nowhere = {"latitude": None, "longitude": None, "carbon_g_kwh": None}
+    nowhere = {"latitude": None, "longitude": None, "carbon_g_kwh": carbon_g_kwh}
     return {"cloud": cloud, "region": name, "continent": continent, "country": country, **nowhere, **PROVENANCE}
 
 

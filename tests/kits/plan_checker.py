@@ -7,22 +7,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from itertools import pairwise, product
+from typing import Final
 
 from catalog_data.snapshot import Snapshot
 from engine.plan import Option, Placement, Plan
 from engine.workload import Edge, Objective, Task, Workload
-from tests.kits.ways import Figures, Market, Way, figures, homes, met, order_of, ways, within_limits
+from tests.kits.choices import chains_of, exceeded, figures, moved, order_of, within_limits
+from tests.kits.ways import Figures, Market, Way, homes, met, timed, ways
 
 
 def best_figures(workload: Workload, snapshot: Snapshot, now: datetime) -> Figures | None:
     """The best plan's figures at an instant, by trying every choice; None where none keeps the limits."""
     market = Market(snapshot, now)
     every = product(*(ways(task, workload, market) for task in workload.tasks))
-    plans = (figures(workload, chosen, market)[0] for chosen in every)
-    kept = [plan for plan in plans if within_limits(workload, plan)]
+    chains = chains_of(workload)
+    kept = [figures(workload, each, market)[0] for each in every if within_limits(workload, each, market, chains)]
     # Rounded: sums of the same figures in another order tie.
     return min(kept, key=lambda plan: [round(figure, 7) for figure in order_of(workload, plan)], default=None)
 
@@ -30,9 +31,8 @@ def best_figures(workload: Workload, snapshot: Snapshot, now: datetime) -> Figur
 def figures_of_best(plan: Plan, workload: Workload, snapshot: Snapshot) -> Figures:
     """What the plan's best option comes to; ValueError where it is no option at all."""
     market = Market(snapshot, plan.created_at)
-    found, plan_figures = _option_faults(
-        plan.best, workload, [ways(t, workload, market) for t in workload.tasks], market
-    )
+    every = [ways(task, workload, market) for task in workload.tasks]
+    found, plan_figures = _option_faults(plan.best, workload, every, market, merged=len(every) == 1)
     if plan_figures is None:
         raise ValueError("; ".join(found))
     return plan_figures
@@ -45,14 +45,17 @@ def faults(plan: Plan, workload: Workload, snapshot: Snapshot) -> list[str]:
     every = [ways(task, workload, market) for task in workload.tasks]
     ranked = []
     for name, option in _named_options(plan):
-        option_faults, option_figures = _option_faults(option, workload, every, market)
+        option_faults, option_figures = _option_faults(
+            option, workload, every, market, merged="fallback" not in name and len(every) == 1
+        )
         found += [f"{name}: {fault}" for fault in option_faults]
         ranked.append((name, option, option_figures))
     if any(option_figures is None for _, _, option_figures in ranked):
         return found
-    found += _ranking_faults([entry for entry in ranked if "comparison" not in entry[0]], workload)
+    found += _ranking_faults([entry for entry in ranked if entry[0].split()[0] in {"best", "alternative"}], workload)
     found += _ranking_faults([ranked[0], *(entry for entry in ranked if "comparison" in entry[0])], workload)
     found += _comparison_faults(plan)
+    found += _fallback_faults(plan)
     found += _proof_faults(plan)
     found += _count_faults(plan, workload, every, market)
     found += _assumption_faults(plan, workload, snapshot)
@@ -63,6 +66,7 @@ def _named_options(plan: Plan) -> Iterator[tuple[str, Option]]:
     yield "best", plan.best
     yield from ((f"alternative {number + 1}", option) for number, option in enumerate(plan.alternatives))
     yield from ((f"comparison {number + 1}", option) for number, option in enumerate(plan.comparison))
+    yield from ((f"fallback {number + 1}", fallback.option) for number, fallback in enumerate(plan.fallbacks))
 
 
 def _header_faults(plan: Plan, workload: Workload, snapshot: Snapshot) -> Iterator[str]:
@@ -75,14 +79,22 @@ def _header_faults(plan: Plan, workload: Workload, snapshot: Snapshot) -> Iterat
         ("objective", plan.objective, workload.objective),
         ("deadline", plan.limits.deadline_h, workload.deadline_hours),
         ("budget", plan.limits.budget_usd, workload.budget_usd),
+        ("hourly budget", plan.limits.hourly_budget_usd, workload.hourly_budget_usd),
+        ("carbon", plan.limits.carbon_kg, workload.carbon.limit_kg),
+        ("chance of capacity", plan.limits.capacity, workload.chances.capacity),
+        ("chance of no interruption", plan.limits.uninterrupted, workload.chances.uninterrupted),
+        ("value of time", plan.charges.value_of_time_usd_h, workload.value_of_time_usd_h),
+        ("price of carbon", plan.charges.carbon_usd_t, workload.carbon.price_usd_t),
+        ("wishes", plan.charges.preferences, len(workload.preferences)),
     ):
         if said != is_so:
             yield f"{what}: the plan says {said}, it is {is_so}"
 
 
 def _option_faults(
-    option: Option, workload: Workload, every: Sequence[Sequence[Way]], market: Market
+    option: Option, workload: Workload, every: Sequence[Sequence[Way]], market: Market, *, merged: bool
 ) -> tuple[list[str], Figures | None]:
+    """What is wrong with an option, and its figures if it is one; `merged` if it stands for regions that are alike."""
     if [placement.task for placement in option.placements] != [task.name for task in workload.tasks]:
         return ["the placements are not one for each task in order"], None
     chosen, found = [], []
@@ -92,12 +104,14 @@ def _option_faults(
             return [f"{placement.task}: {len(matches)} ways to run it are as the placement says"], None
         chosen.append(matches[0])
         found += [f"{placement.task}: {fault}" for fault in _placement_faults(placement, task, matches[0], market)]
-        alike = _regions_alike(matches[0], ways_of_task) if len(workload.tasks) == 1 else set()
+        alike = _regions_alike(matches[0], ways_of_task) if merged else set()
         if set(placement.also_in) != alike or len(placement.also_in) != len(alike):
             found.append(f"{placement.task}: also in {placement.also_in}; the same for the same is in {alike}")
     plan_figures, start = figures(workload, chosen, market)
-    steps_cost_hours = zip(("cost", "hours"), (option.cost_usd, option.hours), plan_figures[1:], strict=True)
-    found += [f"{what} {said}, it is {is_so}" for what, said, is_so in steps_cost_hours if not _same(said, is_so)]
+    said_figures = zip(
+        ("cost", "hours", "charge"), (option.cost_usd, option.hours, option.charge_usd), plan_figures[1:], strict=True
+    )
+    found += [f"{what} {said}, it is {is_so}" for what, said, is_so in said_figures if not _same(said, is_so)]
     found += [
         f"{placement.task}: starts at {placement.start_h}, must at {begin}"
         for placement, begin in zip(option.placements, start, strict=True)
@@ -106,8 +120,8 @@ def _option_faults(
     found += _transfer_faults(
         option, workload.edges, {task.name: way for task, way in zip(workload.tasks, chosen, strict=True)}, market
     )
-    if not within_limits(workload, plan_figures):
-        found.append(f"{plan_figures[1]} $ in {plan_figures[2]} h do not keep the limits")
+    for chains in (None, chains_of(workload)):
+        found += [f"beyond a limit: {words}" for words in exceeded(workload, chosen, market, chains)]
     return found, plan_figures
 
 
@@ -126,7 +140,10 @@ def _regions_alike(way: Way, others: Iterable[Way]) -> set[str]:
         and other.place != way.place
         and other.requirement == way.requirement
         and all(other.rows[0][name] == way.rows[0][name] for name in ("instance_type", "purchase", "price_usd_h"))
-        and all(_same(getattr(other, name), getattr(way, name)) for name in ("hours", "input_h", "cost_usd"))
+        and all(
+            _same(getattr(other, name), getattr(way, name))
+            for name in ("hours", "input_h", "cost_usd", "surcharge_usd")
+        )
     }
 
 
@@ -149,10 +166,16 @@ def _placement_faults(placement: Placement, task: Task, way: Way, market: Market
         if said != is_so:
             yield f"{what} {said}, it is {is_so}"
     for what, said_figure, figure in (
+        ("setup", placement.setup_h, way.setup_h),
         ("hours", placement.hours, way.hours),
+        ("billed hours", placement.billed_h, way.billed_h),
         ("inputs", placement.input_usd, way.input_usd),
         ("inputs' arrival", placement.input_h, way.input_h),
-        ("cost", placement.cost_usd, placement.num_nodes * row["price_usd_h"] * way.hours + way.input_usd),
+        ("disk", placement.disk_usd, way.disk_usd),
+        ("cost", placement.cost_usd, way.cost_usd),
+        ("carbon", placement.carbon_kg, way.carbon_kg),
+        ("chance", placement.chance, way.chance),
+        ("expected interruptions", placement.interruptions, way.interruptions),
     ):
         if not _same(said_figure, figure):
             yield f"{what} {said_figure}, it is {figure}"
@@ -167,12 +190,9 @@ def _transfer_faults(option: Option, edges: Sequence[Edge], chosen: Mapping[str,
     if said != [(edge.source, edge.target, edge.data_gb) for edge in edges]:
         yield "the transfers are not one for each edge in order"
         return
-    for transfer in option.transfers:
-        move = chosen[transfer.source_task].place, chosen[transfer.target_task].place, transfer.data_gb
-        for what, figure, is_so in (
-            ("egress", transfer.egress_usd, market.egress_usd(*move)),
-            ("transfer", transfer.hours, market.transfer_h(*move)),
-        ):
+    for transfer, edge in zip(option.transfers, edges, strict=True):
+        egress_usd, hours = moved(edge, chosen[edge.source], chosen[edge.target], market)
+        for what, figure, is_so in (("egress", transfer.egress_usd, egress_usd), ("transfer", transfer.hours, hours)):
             if not _same(figure, is_so):
                 yield f"{transfer.source_task} -> {transfer.target_task}: {what} {figure}, it is {is_so}"
 
@@ -200,9 +220,48 @@ def _comparison_faults(plan: Plan) -> Iterator[str]:
         yield "the comparison holds two options of one cloud and purchase"
 
 
+def _fallback_faults(plan: Plan) -> Iterator[str]:
+    """Each differs from the best as it says, and the chances multiply: what is left of 1 is that all fail."""
+    fails = 1 - _chance(plan.best)
+    # Only owned machines need not differ; not all can be bought in another way.
+    differing = [number for number, each in enumerate(plan.best.placements) if each.purchase != "owned"]
+    for number, fallback in enumerate(plan.fallbacks):
+        fails *= 1 - fallback.chance
+        pairs = [(plan.best.placements[task], fallback.option.placements[task]) for task in differing]
+        differ = [_fails_with(one, fallback.differs_in) != _fails_with(two, fallback.differs_in) for one, two in pairs]
+        if not (any(differ) if fallback.differs_in == "purchase" else all(differ)):
+            yield f"fallback {number + 1} is not of another {fallback.differs_in} than the best"
+        alone = _chance(fallback.option)
+        if not 0 <= fallback.chance <= alone * (1 + 1e-9):
+            yield f"fallback {number + 1}: its chance is {fallback.chance} after others failed, and {alone} by itself"
+    if not _same(1 - plan.chance, fails):
+        yield f"the chance of all options is {plan.chance}, it is {1 - fails}"
+
+
+def _chance(option: Option) -> float:
+    """Tasks that ask for the same machines in the same place and zone ask once."""
+    asked = {
+        (*_fails_with(placement, "zone"), placement.instance_type, placement.purchase): placement.chance
+        for placement in option.placements
+    }
+    return math.prod(asked.values())
+
+
+def _fails_with(placement: Placement, scope: str) -> tuple[object, ...]:
+    """The zone (the first), the region, the cloud or the purchase of a placement."""
+    region = placement.cloud, placement.region
+    scopes: Mapping[str, tuple[object, ...]] = {
+        "zone": (*region, placement.zones[:1]),
+        "region": region,
+        "cloud": region[:1],
+        "purchase": (placement.purchase,),
+    }
+    return scopes[scope]
+
+
 def _proof_faults(plan: Plan) -> Iterator[str]:
     proof = plan.proof
-    objective = plan.best.cost_usd if plan.objective is Objective.COST else plan.best.hours
+    objective = plan.best.charge_usd if plan.objective is Objective.COST else plan.best.hours
     if not _same(proof.objective, objective):
         yield f"the proof is of {proof.objective}, the best plan has {objective}"
     if not proof.method:
@@ -221,31 +280,53 @@ def _count_faults(plan: Plan, workload: Workload, every: Sequence[Sequence[Way]]
     """Every offer is a candidate or fell out; of a single task, those that no limit excludes are candidates."""
     kept = 0
     for task, ways_of_task in zip(workload.tasks, every, strict=True):
-        late, dear = ([], []) if len(every) > 1 else _beyond_limits(workload, ways_of_task, market)
-        kept += len(ways_of_task) - len(late) - len(dear)
-        timed = _offers(ways_of_task)
-        for reason, is_so in (
-            ("without a run time in the estimate", len(list(met(task, workload, market))) - timed),
-            ("too slow for the deadline", _offers(late)),
-            ("too dear for the budget", _offers(dear)),
-        ):
+        beyond = _beyond_limits(workload, ways_of_task, market) if len(every) == 1 else {}
+        kept += len(ways_of_task) - sum(map(len, beyond.values()))
+        with_hours, candidates = _offers(timed(task, workload, market)), _offers(ways_of_task)
+        counts = {
+            "without a run time in the estimate": len(list(met(task, workload, market))) - with_hours,
+            "interrupted too often ever to be done": with_hours - candidates,
+            **{reason: _offers(beyond.get(limit, ())) for limit, reason in REASONS.items()},
+        }
+        for reason, is_so in counts.items():
             said = sum(entry.offers for entry in plan.fell_out if (entry.task, entry.reason) == (task.name, reason))
             if said != is_so:
                 yield f"{task.name}: {said} offers {reason}, there are {is_so}"
         fell = sum(entry.offers for entry in plan.fell_out if entry.task == task.name)
-        candidates = timed - _offers(late) - _offers(dear)
-        if fell + candidates != len(market.offers):
-            yield f"{task.name}: {fell} offers fell out and {candidates} are candidates, of {len(market.offers)}"
+        candidates -= sum(map(_offers, beyond.values()))
+        offers = _in_question(task, market)
+        if fell + candidates != offers:
+            yield f"{task.name}: {fell} offers fell out and {candidates} are candidates, of {offers}"
     if plan.candidates != kept:
         yield f"{plan.candidates} candidates, there are {kept}"
 
 
-def _beyond_limits(workload: Workload, ways_of_task: Sequence[Way], market: Market) -> tuple[list[Way], list[Way]]:
-    """Of the ways to run a single task those that are too late, and those in time that are too dear."""
-    untimed, free = replace(workload, deadline_hours=None), replace(workload, budget_usd=None)
-    late = [way for way in ways_of_task if not within_limits(free, figures(workload, [way], market)[0])]
-    dear = [way for way in ways_of_task if not within_limits(untimed, figures(workload, [way], market)[0])]
-    return late, [way for way in dear if way not in late]
+def _in_question(task: Task, market: Market) -> int:
+    """How many offers there are with an accelerator that the task names; all of them, where it can do without."""
+    named = {requirement.accelerator and requirement.accelerator.name for requirement in task.requirements}
+    asked = sum(row["accelerator"] in named for row in market.offers)
+    return asked if asked and None not in named else len(market.offers)
+
+
+REASONS: Final = {
+    "deadline": "too slow for the deadline",
+    "budget": "too dear for the budget",
+    "chance of capacity": "beyond the limit of chance of capacity",
+    "chance of no interruption": "beyond the limit of chance of no interruption",
+    "carbon": "beyond the limit of carbon",
+    "hourly budget": "beyond the limit of hourly budget",
+}
+"""What is said of an offer beyond a limit, by the first that it does not keep."""
+
+
+def _beyond_limits(workload: Workload, ways_of_task: Sequence[Way], market: Market) -> dict[str, list[Way]]:
+    """The ways to run a single task by the first limit that they do not keep."""
+    found: dict[str, list[Way]] = {}
+    for way in ways_of_task:
+        broken = {words.split(":")[0] for words in exceeded(workload, [way], market)}
+        if broken:
+            found.setdefault(next(limit for limit in REASONS if limit in broken), []).append(way)
+    return found
 
 
 def _offers(some: Iterable[Way]) -> int:
@@ -256,6 +337,9 @@ def _assumption_faults(plan: Plan, workload: Workload, snapshot: Snapshot) -> It
     """What the best plan had to take for granted is said."""
     market = Market(snapshot, plan.created_at)
     place = {placement.task: (placement.cloud, placement.region) for placement in plan.best.placements}
+    nothing = {placement.task for placement in plan.best.placements if placement.disk_usd is None}
+    for name in nothing:
+        yield from _unsaid(plan, (name, "disks", "unknown price"))
     for edge in workload.edges:
         market.unknown.clear()
         market.egress_usd(place[edge.source], place[edge.target], edge.data_gb)
@@ -296,5 +380,7 @@ def _unsaid(plan: Plan, words: Iterable[str]) -> Iterator[str]:
         yield f"no assumption says: {', '.join(words)}"
 
 
-def _same(one: float, other: float) -> bool:
+def _same(one: float | None, other: float | None) -> bool:
+    if one is None or other is None:
+        return one is other
     return math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-9)

@@ -7,16 +7,34 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Final
+from fnmatch import fnmatchcase
+from typing import Any, Final, NamedTuple
 
+from catalog_data.scopes import Quota
 from catalog_data.snapshot import Snapshot
-from engine.workload import Estimate, Objective, Range, Requirement, Residency, Task, Workload
+from engine.workload import Estimate, Preference, Range, Requirement, Residency, Task, Workload
+from tests.kits.cost_model import (
+    Row,
+    billed_h,
+    carbon_kg,
+    chance,
+    disk_usd,
+    hazard_per_h,
+    interrupted,
+    startup_h,
+)
 
-Row = Mapping[str, Any]
-Figures = tuple[float, float, float]
-"""Of a plan: steps down the lists of alternatives, $, h."""
+
+class Figures(NamedTuple):
+    """Of a plan: steps down the lists of alternatives, what it costs and takes, and the cost with all charges."""
+
+    steps: float
+    cost_usd: float
+    hours: float
+    charge_usd: float
+
 
 HOMES: Final = {"s3": ("aws", "us-east-1"), "gs": ("gcp", "us-central1"), "az": ("azure", "eastus")}
 EU: Final = set("AT BE BG HR CY CZ DK EE FI FR DE GR HU IE IT LV LT LU MT NL PL PT RO SK SI ES SE".split())
@@ -30,16 +48,42 @@ class Way:
     """One way to run a task: offers of one price in one region, under the first requirement that they meet."""
 
     requirement: int
+    nodes: int
     rows: tuple[Row, ...]
+    setup_h: float
     hours: float
     input_usd: float
     input_h: float
+    billed_h: float
+    disk_usd: float | None
     cost_usd: float
+    carbon_kg: float | None
+    chance: float
+    interruptions: float | None
+    hazard: float | None
+    """The logarithm of the chance of no interruption, with the sign turned; None where that is not known."""
+    surcharge_usd: float = 0.0
 
     @property
     def place(self) -> tuple[str, str]:
         """Cloud and region."""
         return self.rows[0]["cloud"], self.rows[0]["region"]
+
+    @property
+    def busy_h(self) -> float:
+        """From asking for the machines to the end of the run."""
+        return self.setup_h + self.hours
+
+    @property
+    def zones(self) -> frozenset[str | None]:
+        """The zones that have it; None stands for offers of the region as a whole."""
+        return frozenset(row["zone"] for row in self.rows)
+
+    @property
+    def quantity(self) -> int | None:
+        """How many there are in these zones; None where that is not known of one of them."""
+        known = [row["quantity"] for row in self.rows]
+        return None if None in known else sum(known)
 
 
 @dataclass
@@ -91,8 +135,8 @@ class Market:
             billed += rate * max(0.0, min(gb, end) - start)
         return billed
 
-    def transfer_h(self, source: tuple[str, str], target: tuple[str, str], gb: float) -> float:
-        """How long that takes; 0, and noted, where no throughput is known."""
+    def transfer_h(self, source: tuple[str, str], target: tuple[str, str], gb: float, streams: int = 1) -> float:
+        """How long that takes, by so many machines side by side; 0, and noted, where no throughput is known."""
         if source == target or gb == 0:
             return 0.0
         here, there = (self.regions.get(place, {}).get("continent") for place in (source, target))
@@ -101,7 +145,7 @@ class Market:
         if gbit_s is None:
             self.unknown.add("throughput")
             return 0.0
-        return gb * 8 / float(gbit_s) / 3600
+        return gb * 8 / float(gbit_s) / 3600 / streams
 
 
 def _to_pay(row: Row) -> Row:
@@ -110,16 +154,35 @@ def _to_pay(row: Row) -> Row:
 
 
 def ways(task: Task, workload: Workload, market: Market) -> list[Way]:
-    """Every way to run a task; where its estimate says how long it takes on some of the machines, on these alone."""
+    """Every way to run a task, with what it is charged beyond its cost."""
+    found = [way for way in timed(task, workload, market) if math.isfinite(way.hours)]
+    most_kg = max((way.carbon_kg for way in found if way.carbon_kg is not None), default=0.0)
+    return [replace(way, surcharge_usd=_surcharge_usd(way, workload, most_kg)) for way in found]
+
+
+def timed(task: Task, workload: Workload, market: Market) -> list[Way]:
+    """Every way for which the estimate has hours, those among them that would never be done."""
     found: dict[tuple[Any, ...], list[Row]] = {}
     for row, number in met(task, workload, market):
         key = (row["cloud"], row["region"], row["instance_type"], row["purchase"], row["price_usd_h"], number)
         found.setdefault(key, []).append(row)
-    return [
-        _way(task, key[-1], rows, market)
-        for key, rows in found.items()
-        if task.estimate is None or _hours_on(rows[0], task) is not None
-    ]
+    work = ((key[-1], rows, _hours_on(rows[0], task)) for key, rows in found.items())
+    return [_way(task, number, rows, work_h, market) for number, rows, work_h in work if work_h is not None]
+
+
+def _surcharge_usd(way: Way, workload: Workload, most_kg: float) -> float:
+    """What is emitted, or what is emitted at most where that is not known, at its price; and each wish not met."""
+    emitted_kg = most_kg if way.carbon_kg is None else way.carbon_kg
+    missed = (wish.penalty_usd for wish in workload.preferences if not _is_as_wished(way.rows[0], wish))
+    return emitted_kg / 1000 * workload.carbon.price_usd_t + sum(missed)
+
+
+def _is_as_wished(row: Row, wish: Preference) -> bool:
+    return (
+        wish.cloud in {None, row["cloud"]}
+        and wish.region in {None, row["region"]}
+        and (not wish.purchases or row["purchase"] in {str(purchase) for purchase in wish.purchases})
+    )
 
 
 def met(task: Task, workload: Workload, market: Market) -> Iterator[tuple[Row, int]]:
@@ -127,26 +190,68 @@ def met(task: Task, workload: Workload, market: Market) -> Iterator[tuple[Row, i
     for row in market.offers:
         if row["quantity"] is not None and row["quantity"] < task.num_nodes:
             continue
-        if market.capacity(row) == 0:
+        if market.capacity(row) == 0 or any(exceeds(row, task.num_nodes, quota) for quota in market.snapshot.quotas):
             continue
         number = next((n for n, r in enumerate(task.requirements) if _meets(row, r, workload.residency, market)), None)
         if number is not None:
             yield row, number
 
 
+def exceeds(row: Row, nodes: int, quota: Quota) -> bool:
+    """Whether so many of an offer, by themselves, are more than a quota allows."""
+    return taken_of(row, nodes, quota) > quota.limit + NEAR
+
+
+def taken_of(row: Row, nodes: int, quota: Quota) -> float:
+    """How much of a quota so many of an offer take; nothing where that is not known."""
+    scope = quota.scope
+    spoken_of = (
+        row["cloud"] == scope.cloud
+        and fnmatchcase(row["region"], scope.region)
+        and fnmatchcase(row["instance_type"], scope.instance_type)
+        and scope.accelerator in {None, row["accelerator"]}
+        and row["purchase"] in {str(purchase) for purchase in scope.purchases}
+    )
+    of_one = {"machines": 1, "accelerators": row["accelerator_count"], "vcpus": row["vcpus"]}[quota.unit]
+    return float(nodes * of_one) if spoken_of and of_one is not None else 0.0
+
+
 def _hours_on(row: Row, task: Task) -> float | None:
+    """The run without interruptions: an hour where there is no estimate, None where the estimate has no hours."""
+    if task.estimate is None:
+        return 1.0
     return _run_hours(task.estimate, row["accelerator"], row["accelerator_count"], task.num_nodes)
 
 
-def _way(task: Task, requirement: int, rows: Sequence[Row], market: Market) -> Way:
+def _way(task: Task, requirement: int, rows: Sequence[Row], work_h: float, market: Market) -> Way:
     row = rows[0]
     place = row["cloud"], row["region"]
-    known_h = _hours_on(row, task)
-    hours = 1.0 if known_h is None else known_h
+    nodes, estimate = task.num_nodes, task.estimate or Estimate()
+    setup_h = startup_h(row) + estimate.setup_h
+    rate = hazard_per_h(row, market.risks.get((*place, row["instance_type"])))
+    hours, losses = (
+        interrupted(rate * nodes, work_h, estimate.checkpoint_h, setup_h) if rate is not None else (work_h, None)
+    )
     moves = [(home, gb) for home, gb in homes(task) if home[0] != place[0]]
-    usd = sum(market.egress_usd(home, place, gb) for home, gb in moves)
-    input_h = max((market.transfer_h(home, place, gb) for home, gb in moves), default=0.0)
-    return Way(requirement, tuple(rows), hours, usd, input_h, task.num_nodes * row["price_usd_h"] * hours + usd)
+    input_usd = sum(market.egress_usd(home, place, gb) for home, gb in moves)
+    of_one = disk_usd(row, task.requirements[requirement].disk_gib, setup_h + hours)
+    billed = billed_h(row, setup_h + hours) if math.isfinite(hours) else hours
+    return Way(
+        requirement,
+        nodes,
+        tuple(rows),
+        setup_h,
+        hours,
+        input_usd,
+        input_h=max((market.transfer_h(home, place, gb, nodes) for home, gb in moves), default=0.0),
+        billed_h=billed,
+        disk_usd=None if of_one is None else nodes * of_one,
+        cost_usd=nodes * row["price_usd_h"] * billed + nodes * (of_one or 0.0) + input_usd,
+        carbon_kg=carbon_kg(row, setup_h + hours, nodes, market.regions.get(place, {}).get("carbon_g_kwh")),
+        chance=chance(row, max((level for r in rows if (level := market.capacity(r)) is not None), default=None)),
+        interruptions=losses,
+        hazard=None if rate is None else rate * nodes * work_h,
+    )
 
 
 def homes(task: Task) -> list[tuple[tuple[str, str], float]]:
@@ -155,9 +260,7 @@ def homes(task: Task) -> list[tuple[tuple[str, str], float]]:
     return [(home, gb) for home, gb in of_urls if home is not None and gb]
 
 
-def _run_hours(estimate: Estimate | None, accelerator: str | None, count: float | None, nodes: int) -> float | None:
-    if estimate is None:
-        return None
+def _run_hours(estimate: Estimate, accelerator: str | None, count: float | None, nodes: int) -> float | None:
     model = accelerator or "cpu"
     node = f"{model}:{count:g}" if accelerator else model
     if isinstance(estimate.hours, Mapping):
@@ -229,31 +332,3 @@ def _lies_in(row: Row, entry: str, market: Market) -> bool | None:
         countries = {"EU": EU, "EEA": EU | {"IS", "LI", "NO"}}.get(entry, {entry})
         return None if region.get("country") is None else region["country"] in countries
     return entry in {row["cloud"], f"{row['cloud']}/{row['region']}"}
-
-
-def figures(workload: Workload, chosen: Sequence[Way], market: Market) -> tuple[Figures, list[float]]:
-    """What a choice comes to, and when each task starts."""
-    number = {task.name: index for index, task in enumerate(workload.tasks)}
-    start = [way.input_h for way in chosen]
-    cost = sum(way.cost_usd for way in chosen)
-    # Tasks stand in topological order: a task's start is final when the edges into it have been seen.
-    for edge in sorted(workload.edges, key=lambda edge: number[edge.target]):
-        source, target = number[edge.source], number[edge.target]
-        move = chosen[source].place, chosen[target].place, edge.data_gb
-        cost += market.egress_usd(*move)
-        start[target] = max(start[target], start[source] + chosen[source].hours + market.transfer_h(*move))
-    makespan = max(begin + way.hours for begin, way in zip(start, chosen, strict=True))
-    steps = sum(way.requirement for way, task in zip(chosen, workload.tasks, strict=True) if task.ordered)
-    return (steps, cost, makespan), start
-
-
-def order_of(workload: Workload, plan: Figures) -> Figures:
-    """The figures in the order in which plans are compared."""
-    steps, cost, hours = plan
-    return (steps, cost, hours) if workload.objective is Objective.COST else (steps, hours, cost)
-
-
-def within_limits(workload: Workload, plan: Figures) -> bool:
-    """Whether a plan keeps the deadline (in hours) and the budget."""
-    limits = (plan[1], workload.budget_usd), (plan[2], workload.deadline_hours)
-    return all(limit is None or figure <= limit + NEAR * max(1.0, limit) for figure, limit in limits)

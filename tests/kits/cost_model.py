@@ -1,0 +1,122 @@
+"""The cost model of one machine and its run in plain Python, from its definitions; figures of pages come as data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from engine.billing import BARE_METAL_MINIMUM_S, BILLING
+from engine.carbon import DATA_CENTRES, MEMORY_W_GIB, OTHER_DATA_CENTRE, TDP_W, VCPU_LOAD
+from engine.chances import (
+    LEAST,
+    MOST,
+    ON_DEMAND_ACCELERATOR,
+    ON_DEMAND_OTHER,
+    SPOT_ACCELERATOR,
+    SPOT_OTHER,
+)
+from engine.disks import DISK_RATES
+from engine.interruption import AZURE_HIGH_RATE, AZURE_LOW_RATE, LONGEST
+from engine.startup import (
+    ASSUMED_STARTUP_H,
+    EC2_STARTUP_H,
+    GCE_LARGE_STARTUP_H,
+    GCE_SMALL_VCPUS,
+    GCE_STARTUP_H,
+    RUNNING_CLUSTERS,
+)
+
+Row = Mapping[str, Any]
+MONTH_H: Final = 730.0
+HELD: Final = {"owned", "reserved_1y", "reserved_3y", "capacity_block"}
+
+
+def startup_h(row: Row) -> float:
+    """From asking for a machine until it answers."""
+    if row["purchase"] == "owned" and row["cloud"] in RUNNING_CLUSTERS:
+        return 0.0
+    if row["accelerator"] is None and row["cloud"] == "aws":
+        return EC2_STARTUP_H
+    if row["accelerator"] is None and row["cloud"] == "gcp":
+        return GCE_STARTUP_H if row["vcpus"] <= GCE_SMALL_VCPUS else GCE_LARGE_STARTUP_H
+    return ASSUMED_STARTUP_H
+
+
+def hazard_per_h(row: Row, band: tuple[float, float] | None) -> float | None:
+    """Of one machine: so that exp(-730 hazard) of them are left after a month; None where nothing is known."""
+    if band is None or row["purchase"] != "spot":
+        return None
+    low, high = band
+    if row["cloud"] == "azure" and high >= 1:
+        return -math.log(1 - (AZURE_LOW_RATE if low < 1 else AZURE_HIGH_RATE))
+    return None if (low, high) == (0.0, 1.0) else -math.log(1 - (low + high) / 2) / MONTH_H
+
+
+def segments(work_h: float, checkpoint_h: float | None) -> Iterator[float]:
+    """The hours from one checkpoint to the next, to the end of the work."""
+    left = work_h
+    while left > 0:
+        length = left if checkpoint_h is None else min(left, checkpoint_h)
+        yield length
+        left -= length
+
+
+def interrupted(rate: float, work_h: float, checkpoint_h: float | None, recovery_h: float) -> tuple[float, float]:
+    """Hours of a run and its interruptions, both in the mean, at so many losses an hour; infinite if it never ends.
+
+    A segment of c hours passes with the chance p = exp(-rate c), so that it fails (1 - p) / p times before. A failure
+    comes after the mean of the exponential law below c, and costs the recovery besides.
+    """
+    hours = losses = 0.0
+    for c in segments(work_h, checkpoint_h):
+        if rate * c > LONGEST:
+            return math.inf, math.inf
+        passes = math.exp(-rate * c)
+        fails = -math.expm1(-rate * c) / passes
+        until_loss_h = 1 / rate - c * passes / -math.expm1(-rate * c)
+        losses += fails
+        hours += c + fails * (until_loss_h + recovery_h)
+    return hours, losses
+
+
+def billed_h(row: Row, occupied_h: float) -> float:
+    """Whole units of time, and a minimum, where a page of the cloud says so."""
+    rule = BILLING.get(row["cloud"])
+    if rule is None:
+        return occupied_h
+    bare_metal = row["cloud"] == "oci" and row["instance_type"].startswith("BM.")
+    units = occupied_h * 3600 / rule.granularity_s
+    # A unit that rounding alone began is none.
+    whole = round(units) if math.isclose(units, round(units), rel_tol=1e-9) else math.ceil(units)
+    return max(whole * rule.granularity_s, BARE_METAL_MINIMUM_S if bare_metal else rule.minimum_s) / 3600
+
+
+def disk_usd(row: Row, gib: float | None, hours: float) -> float | None:
+    """Of one machine's disk, if one is asked for; None where its price is not known."""
+    if gib is None or row["purchase"] == "owned":
+        return 0.0
+    rate = DISK_RATES.get(row["cloud"])
+    return None if rate is None else rate.usd_gib_month * gib * hours / MONTH_H
+
+
+def carbon_kg(row: Row, hours: float, nodes: int, carbon_g_kwh: float | None) -> float | None:
+    """Of vCPUs at half load, memory and accelerators at full power, with the data centre's share."""
+    tdp_w = 0.0 if row["accelerator"] is None else TDP_W.get(row["accelerator"])
+    if None in {tdp_w, carbon_g_kwh, row["vcpus"], row["memory_gib"]}:
+        return None
+    centre = DATA_CENTRES.get(row["cloud"], OTHER_DATA_CENTRE)
+    watts: float = row["vcpus"] * (centre.idle_w + VCPU_LOAD * (centre.full_w - centre.idle_w))
+    watts += row["memory_gib"] * MEMORY_W_GIB + (row["accelerator_count"] or 1.0) * (tdp_w or 0.0)
+    return nodes * watts * centre.pue / 1000 * hours * (carbon_g_kwh or 0.0) / 1000
+
+
+def chance(row: Row, level: float | None) -> float:
+    """To get such a machine."""
+    if row["purchase"] in HELD:
+        return 1.0
+    if level is not None:
+        return min(max(level, LEAST), MOST)
+    if row["purchase"] == "spot":
+        return SPOT_OTHER if row["accelerator"] is None else SPOT_ACCELERATOR
+    return ON_DEMAND_OTHER if row["accelerator"] is None else ON_DEMAND_ACCELERATOR
