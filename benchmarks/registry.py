@@ -20,6 +20,7 @@ from benchmarks.cases import (
     publish,
     publish_changes,
     refresh_unchanged,
+    sweep,
 )
 from benchmarks.result import Measured
 
@@ -38,4 +39,5 @@ CASES: Final[Mapping[str, Callable[[], Measured]]] = {
     "publish": publish.measure,
     "publish-changes": publish_changes.measure,
     "refresh-unchanged": refresh_unchanged.measure,
+    "sweep": sweep.measure,
 }

@@ -11,8 +11,6 @@ from typing import Any, Final
 
 import polars as pl
 
-from cli.errors import CommandError
-from cli.exit_codes import ExitCode
 from cli.plan_view import hours_text, money
 from cli.plot import ASCII, BLOCKS
 from cli.printer import Column, print_lines, print_table
@@ -242,16 +240,6 @@ def grid_frame(grid: Grid) -> pl.DataFrame:
 
 def _plain(value: object) -> float | str | None:
     return float(value) if isinstance(value, int | float) else None if value is None else str(value)
-
-
-def require_known_suffix(file: Path) -> None:
-    """A grid is written by the end of the file's name."""
-    if file.suffix not in {".json", ".csv", ".parquet"}:
-        raise CommandError(
-            f"{file}: a grid is written as .json, .csv or .parquet",
-            hint=f"such as {file.stem}.json",
-            code=ExitCode.USAGE,
-        )
 
 
 def file_bytes(grid: Grid, file: Path) -> bytes:

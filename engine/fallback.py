@@ -13,15 +13,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-import numpy as np
 import polars as pl
 
 from catalog_data.schema import Purchase
 from engine import chances
-from engine.dag import Integers
 from engine.plan import Fallback, Option, Placement, Scope, asks
 
-Find = Callable[[Sequence[Integers]], Option | None]
+Find = Callable[[Sequence[pl.Series]], Option | None]
 """The best option among these candidates (rows, by task) that keeps the limits, None where there is none."""
 
 COLUMNS: Final[dict[Literal["region", "cloud", "purchase"], tuple[str, ...]]] = {
@@ -101,8 +99,9 @@ def _steps(best: Option, frames: Sequence[pl.DataFrame], find: Find) -> Iterator
         rows = [_rest(frame, COLUMNS[scope], _used(before, task)) for task, frame in enumerate(frames)]
         if scope == "purchase":
             # A task that can be bought in one way only is bought in that way again.
-            rows = [some if some.size else np.arange(frame.height) for some, frame in zip(rows, frames, strict=True)]
-        option = find(rows) if all(some.size for some in rows) else None
+            every = [pl.arange(frame.height, eager=True) for frame in frames]
+            rows = [some if some.len() else all_of_task for some, all_of_task in zip(rows, every, strict=True)]
+        option = find(rows) if all(some.len() for some in rows) else None
         if option is not None and _machines(option) not in map(_machines, options):
             options.append(option)
             yield _Step(scope, option)
@@ -128,12 +127,12 @@ def _used(options: Sequence[Option], task: int) -> list[Placement]:
     return [placement for placement in placements if placement.purchase is not Purchase.OWNED]
 
 
-def _rest(frame: pl.DataFrame, columns: Sequence[str], used: Sequence[Placement]) -> Integers:
+def _rest(frame: pl.DataFrame, columns: Sequence[str], used: Sequence[Placement]) -> pl.Series:
     """The rows that have in the columns what no placement has."""
     avoids = pl.repeat(value=True, n=pl.len())
     for placement in used:
         avoids &= ~pl.all_horizontal(pl.col(column) == str(getattr(placement, column)) for column in columns)
-    return np.flatnonzero(frame.select(avoids.alias("avoids"))["avoids"].to_numpy())
+    return frame.select(avoids.arg_true().cast(pl.Int64).alias("row"))["row"]
 
 
 def _machines(option: Option) -> list[tuple[str, ...]]:

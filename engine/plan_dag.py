@@ -7,10 +7,11 @@ from dataclasses import replace
 from typing import Final
 
 import numpy as np
+import polars as pl
 
 from catalog_data.snapshot import Snapshot
 from engine.candidates import Candidates
-from engine.dag import DagProblem, Integers
+from engine.dag import DagProblem
 from engine.fallback import fallbacks_of
 from engine.infeasible import InfeasibleError, NoPlanInTimeError, limits_lines
 from engine.instance import Instance, instance_of
@@ -77,10 +78,10 @@ def _with_others(planned: Planned, instance: Instance, solution: DagSolution, ot
     frames = [each.frame for each in instance.found]
     instance, following = _next_best(instance, solution, others, limit.share(SHARE_OF_ALTERNATIVES))
 
-    def find(rows: Sequence[Integers]) -> Option | None:
+    def find(rows: Sequence[pl.Series]) -> Option | None:
         if not limit.allows():
             return None
-        restricted, other = solve_instance(instance.among(rows), limit)
+        restricted, other = solve_instance(instance.among([of_task.to_numpy() for of_task in rows]), limit)
         return restricted.option(other.choice) if other.choice else None
 
     return replace(

@@ -286,9 +286,7 @@ def _larger_shares(task: Task, frame: pl.DataFrame) -> Iterator[str]:
 def _unweighed(task: Task) -> Iterator[str]:
     """Fields that are carried for whoever launches the task."""
     given = [
-        name
-        for name in UNWEIGHED
-        if any(getattr(requirement, name) is not None for requirement in task.requirements)
+        name for name in UNWEIGHED if any(getattr(requirement, name) is not None for requirement in task.requirements)
     ]
     if given:
         yield f"{', '.join(given)} {'is' if len(given) == 1 else 'are'} not weighed"

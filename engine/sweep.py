@@ -30,7 +30,7 @@ from engine.workload import Workload
 
 Index = tuple[int, ...]
 
-PARTS: Final = 16
+PARTS: Final = 8
 """As many parts of a grid at the most: each finds its own first plans."""
 LEAST_OF_PART: Final = 4
 """Values of an axis in a part at the least."""

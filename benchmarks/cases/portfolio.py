@@ -137,7 +137,7 @@ def jobs(number: int, seed: int) -> Iterator[Member]:
     """Training on large machines, inference on small ones, and pipelines that prepare, train and evaluate."""
     drawn = np.random.default_rng(seed)
     for job in range(number):
-        make = (_training, _inference, _pipeline)[int(drawn.choice(3, p=(0.45, 0.45, 0.1)))]
+        make = (_training, _inference, _pipeline)[int(drawn.choice(3, p=(0.475, 0.475, 0.05)))]
         yield Member(make(f"job{job}", drawn), f"job{job}.yaml")
 
 

@@ -45,49 +45,44 @@ def whatif(
     output: Output = Format.TABLE,
 ) -> None:
     """Compare the plan with that of other prices, places, limits or tasks; sweep them; find where it changes."""
-    if bool(also) + bool(sweep) + (break_even is not None) > 1:
-        raise CommandError("--variant, --sweep and --break-even are asked one at a time", code=ExitCode.USAGE)
-    if not (changes or also or sweep or break_even):
-        raise CommandError("nothing is asked", hint="--set 'price.spot*=1.5'", code=ExitCode.USAGE)
-    if out is not None and not sweep:
-        raise CommandError("--out takes a sweep", hint="--output json prints the rest", code=ExitCode.USAGE)
+    _require_one_question(changes, also, sweep, break_even, out)
+    import cli.whatif as asking
+    import cli.whatif_view as view
     from cli.printer import print_data
     from cli.side_by_side import processors
-    from cli.whatif import asked, changed, evened, require_any_plan, swept, variants
-    from cli.whatif_view import (
-        break_even_data,
-        file_bytes,
-        grid_data,
-        print_break_even,
-        print_grid,
-        print_variants,
-        require_known_suffix,
-        variants_data,
-    )
     from cli.wiring import usage_told, write_whole
     from engine.sweep_axis import parse_axis
     from engine.whatif import parse_change, parse_changes
 
-    if out is not None:
-        require_known_suffix(out)
     with usage_told():
         own = [parse_change(text) for text in changes or ()]
         groups = [parse_changes(text) for text in also or ()]
         axes = [parse_axis(text) for text in sweep or ()]
     every = [*own, *(change for group in groups for change in group), *(one for axis in axes for one in axis.changes)]
-    question = asked(file, every, as_of, time_limit)
+    question = asking.asked(file, every, as_of, time_limit)
     if axes:
-        grid = swept(changed(question, own), axes, processes or processors())
+        grid = asking.swept(asking.changed(question, own), axes, processes or processors())
         if out is not None:
-            write_whole(out, file_bytes(grid, out))
-        print_grid(grid) if output is Format.TABLE else print_data(grid_data(grid), output)
+            write_whole(out, view.file_bytes(grid, out))
+        view.print_grid(grid) if output is Format.TABLE else print_data(view.grid_data(grid), output)
     elif break_even is not None:
-        answer = evened(changed(question, own), break_even)
-        if output is Format.TABLE:
-            print_break_even(break_even, *answer)
-        else:
-            print_data(break_even_data(break_even, *answer), output)
+        even = break_even, *asking.evened(asking.changed(question, own), break_even)
+        view.print_break_even(*even) if output is Format.TABLE else print_data(view.break_even_data(*even), output)
     else:
-        found = variants(question, [*([own] if own else []), *groups])
-        print_variants(found) if output is Format.TABLE else print_data(variants_data(found), output)
-        require_any_plan(found)
+        found = asking.variants(question, [*([own] if own else []), *groups])
+        view.print_variants(found) if output is Format.TABLE else print_data(view.variants_data(found), output)
+        asking.require_any_plan(found)
+
+
+def _require_one_question(
+    changes: list[str] | None, also: list[str] | None, sweep: list[str] | None, break_even: str | None, out: Path | None
+) -> None:
+    """One of the three kinds of questions is asked; only a sweep is written to a file."""
+    if bool(also) + bool(sweep) + (break_even is not None) > 1:
+        raise CommandError("--variant, --sweep and --break-even are asked one at a time", code=ExitCode.USAGE)
+    if not (changes or also or sweep or break_even):
+        raise CommandError("nothing is asked", hint="--set 'price.spot*=1.5'", code=ExitCode.USAGE)
+    if out is not None and out.suffix not in {".json", ".csv", ".parquet"}:
+        raise CommandError(f"--out {out}: a sweep is written as .json, .csv or .parquet", code=ExitCode.USAGE)
+    if out is not None and not sweep:
+        raise CommandError("--out takes a sweep", hint="--output json prints the rest", code=ExitCode.USAGE)

@@ -191,14 +191,14 @@ def wanting_workloads(draw: st.DrawFn, size: int) -> Workload:
             Task(
                 name,
                 num_nodes=draw(st.sampled_from((1, 1, 1, 2))),
-                requirements=(draw(st.sampled_from(kinds)),),
-                estimate=Estimate(hours=float(draw(st.integers(1, 3)))),
+                requirements=draw(st.sampled_from((kinds[:1], kinds[1:], kinds))),
+                estimate=Estimate(hours={"cpu": draw(st.sampled_from((2.0, 4.0))), "T4": 1.0}),
             )
             for name in names
         ),
         edges,
-        deadline_hours=draw(st.sampled_from((None, None, 4.5, 6.5))),
-        budget_usd=draw(st.sampled_from((None, None, 8.0, 16.0))),
+        deadline_hours=draw(st.sampled_from((None, 1.5, 3.5, 6.5))),
+        budget_usd=draw(st.sampled_from((None, None, 12.0, 24.0))),
         hourly_budget_usd=draw(st.sampled_from((None, None, None, 6.0))),
         chances=draw(st.sampled_from((Chances(), Chances(), Chances(capacity=0.9)))),
     )

@@ -14,7 +14,7 @@ from engine.status import Status
 from engine.sweep import Answer, Index, answers, parts_of, plans_of
 from engine.sweep_axis import Axis, parse_axis
 from engine.whatif_scenario import Scenario, value_text
-from engine.workload import Estimate, Requirement, Task, Workload
+from engine.workload import AcceleratorRequest, Estimate, Requirement, Task, Workload
 from engine.workload_errors import InvalidValueError
 from tests.kits.market import NOW, market, offer
 from tests.kits.random_workloads import snapshots, workloads
@@ -123,10 +123,11 @@ def test_most_points_need_no_solver() -> None:
         offer("aws", "us-east-1", "slow", 4.0, accelerator="T4"),
         offer("gcp", "us-central1", "fast", 30.0, accelerator="H100"),
     ]
-    task = Task("t", estimate=Estimate(hours={"T4": 8.0, "H100": 2.0}), requirements=(Requirement(accelerator=None),))
+    needs = tuple(Requirement(accelerator=AcceleratorRequest(name, 1)) for name in ("T4", "H100"))
+    task = Task("t", estimate=Estimate(hours={"T4": 8.0, "H100": 2.0}), requirements=needs)
     scenario = Scenario(Workload("one", (task,)), market(machines))
     found = swept(scenario, [parse_axis("deadline=9h..13h:1h"), parse_axis("price.aws=*0.5..*4.5#41")])
     assert len(found) == 5 * 41
     assert len(plans_of(found)) == 2
-    # Ten parts along the prices, each solved at its ends and halved where the plan turns; never once more a deadline.
+    # Eight parts along the prices, each solved at its ends and halved where the plan turns; never once more a deadline.
     assert sum(answer.solved for answer in found.values()) <= 25
