@@ -8,7 +8,7 @@ from typing import Final
 import polars as pl
 
 from catalog_data.snapshot import Snapshot
-from engine.transfers import place, transfers
+from engine.transfers import dearest_usd_gb, hours_to_move, place, slowest_gbit_s, transfers
 from engine.workload import Task
 
 HOME_REGION: Final[Mapping[str, str]] = {"aws": "us-east-1", "gcp": "us-central1", "azure": "eastus"}
@@ -44,11 +44,16 @@ def with_inputs(placed: pl.DataFrame, task: Task, snapshot: Snapshot) -> tuple[p
         home = home_of(cloud)
         assumptions.append(f"{url} is taken to lie where the task runs if that is {cloud}, else in {home}")
         places = frame["place"].unique().to_list()
-        frame, unknown = _with_input(frame, cloud, transfers(snapshot, data_gb, [home], places, streams=task.num_nodes))
+        most_usd = data_gb * dearest_usd_gb(snapshot).get(cloud, 0.0)
+        most_h = hours_to_move(data_gb, task.num_nodes * slowest_gbit_s(snapshot))
+        moved = transfers(snapshot, data_gb, [home], places, streams=task.num_nodes).with_columns(
+            pl.col("egress_usd").fill_null(most_usd).alias("usd"), pl.col("transfer_h").fill_null(most_h).alias("h")
+        )
+        frame, unknown = _with_input(frame, cloud, moved)
         if unknown:
             assumptions.append(
                 f"what moving {url} costs or takes is not known for {unknown} of the places where it could"
-                " run, and counted as 0"
+                " run; the most is taken"
             )
     return frame, assumptions
 
@@ -58,6 +63,6 @@ def _with_input(frame: pl.DataFrame, cloud: str, moved: pl.DataFrame) -> tuple[p
     joined = frame.join(moved.drop("src"), left_on="place", right_on="dst", how="left", maintain_order="left")
     comes = pl.col("cloud") != cloud
     unknown = joined.filter(comes & (pl.col("egress_usd").is_null() | pl.col("transfer_h").is_null()))
-    usd, hours = (pl.when(comes).then(pl.col(name)).fill_null(0.0) for name in ("egress_usd", "transfer_h"))
+    usd, hours = (pl.when(comes).then(pl.col(name)).otherwise(0.0) for name in ("usd", "h"))
     added = joined.with_columns(pl.col("input_usd") + usd, pl.max_horizontal("input_h", hours).alias("input_h"))
-    return added.drop("egress_usd", "transfer_h"), unknown["place"].n_unique()
+    return added.drop("egress_usd", "transfer_h", "usd", "h"), unknown["place"].n_unique()

@@ -17,6 +17,7 @@ from engine.links import Links
 from engine.placements import placement_of
 from engine.plan import Option, Transfer
 from engine.status import raised
+from engine.transfers import hours_to_move
 from engine.workload import Edge, Workload
 
 _KIND: Final = ("cloud", "instance_type", "purchase", "price_usd_h", "hours", "requirement")
@@ -24,7 +25,7 @@ _KIND: Final = ("cloud", "instance_type", "purchase", "price_usd_h", "hours", "r
 
 @dataclass(frozen=True)
 class _Moved:
-    """What moving some data costs and takes (place x place), 0 where that is not known."""
+    """What moving some data costs and takes (place x place); the worst that is known where it is not."""
 
     egress_usd: Floats
     transfer_h: Floats
@@ -35,7 +36,12 @@ class _Moved:
     def of(cls, links: Links, data_gb: float, streams: int) -> _Moved:
         """For so many GB, and so many machines that send side by side."""
         egress_usd, transfer_h = links.egress_usd(data_gb), links.transfer_h(data_gb, streams)
-        return cls(np.nan_to_num(egress_usd), np.nan_to_num(transfer_h), np.isnan(egress_usd), np.isnan(transfer_h))
+        return cls(
+            np.where(np.isnan(egress_usd), data_gb * links.dearest_usd_gb[:, None], egress_usd),
+            np.nan_to_num(transfer_h, nan=hours_to_move(data_gb, streams * links.slowest_gbit_s)),
+            np.isnan(egress_usd),
+            np.isnan(transfer_h),
+        )
 
 
 @dataclass(frozen=True)
@@ -100,12 +106,13 @@ class Instance:
         return [of_frame[id(each.frame)] for each in self.found]
 
     def unknown_of(self, choice: Sequence[int]) -> Iterator[str]:
-        """Which figures of the transfers had to be left out of an option."""
-        for number, (edge, _, pair) in enumerate(self._pairs(choice)):
+        """Which figures of an option's transfers are not known."""
+        for number, (edge, options, pair) in enumerate(self._pairs(choice)):
             if self.rate_unknown[number][pair]:
-                yield f"{edge.source} -> {edge.target}: the egress rate is not known and counted as free"
+                taken = "taken as the highest of its cloud" if options.egress_usd[pair] else "counted as free"
+                yield f"{edge.source} -> {edge.target}: the egress rate is not known and {taken}"
             if self.throughput_unknown[number][pair]:
-                yield f"{edge.source} -> {edge.target}: the throughput is not known; the data is there at once"
+                yield f"{edge.source} -> {edge.target}: the throughput is not known and taken as the lowest of all"
 
     def short_of(self, choice: Sequence[int]) -> list[Limited]:
         """The limits of how many machines there are that a choice does not keep."""

@@ -10,7 +10,16 @@ import numpy.typing as npt
 import polars as pl
 
 from catalog_data.snapshot import Snapshot
-from engine.transfers import GBIT_PER_GB, SECONDS_PER_HOUR, gbit_s, pairs_of, tiers
+from engine.transfers import (
+    GBIT_PER_GB,
+    SECONDS_PER_HOUR,
+    cloud_of_place,
+    dearest_usd_gb,
+    gbit_s,
+    pairs_of,
+    slowest_gbit_s,
+    tiers,
+)
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -32,12 +41,16 @@ class Links:
     tier_usd_gb: Floats
     gbit_s: Floats
     """Of one machine."""
+    dearest_usd_gb: Floats
+    """By source what stands for a rate that is not known: the highest of its cloud, 0 where none of it is."""
+    slowest_gbit_s: float
+    """What stands for a throughput that is not known."""
 
     @classmethod
     def of(cls, snapshot: Snapshot, sources: Sequence[str], targets: Sequence[str]) -> Links:
         """The links of a snapshot."""
         pairs = pairs_of(sources, targets)
-        rates = tiers(snapshot, pairs)
+        rates, dearest = tiers(snapshot, pairs), dearest_usd_gb(snapshot)
         return cls(
             tuple(sources),
             tuple(targets),
@@ -46,6 +59,8 @@ class Links:
             tier_to_gb=rates["tier_to_gb"].to_numpy(),
             tier_usd_gb=rates["rate"].to_numpy(),
             gbit_s=gbit_s(snapshot, pairs).fill_null(np.nan).to_numpy().reshape(len(sources), -1),
+            dearest_usd_gb=np.array([dearest.get(cloud_of_place(source), 0.0) for source in sources]),
+            slowest_gbit_s=slowest_gbit_s(snapshot),
         )
 
     def egress_usd(self, data_gb: float) -> Floats:

@@ -7,6 +7,7 @@ rate 0 that a paid one follows is billed at the rate of that one. A pair whose o
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -22,6 +23,11 @@ SECONDS_PER_HOUR: Final = 3600.0
 def place(cloud: str, region: str) -> str:
     """The name of a place."""
     return f"{cloud}:{region}"
+
+
+def cloud_of_place(name: str) -> str:
+    """The cloud of a place, by its name."""
+    return name.split(":", 1)[0]
 
 
 def transfers(
@@ -49,6 +55,24 @@ def transfers(
             .alias("transfer_h"),
         )
     )
+
+
+def dearest_usd_gb(snapshot: Snapshot) -> dict[str, float]:
+    """By cloud the highest rate that is known of what leaves it, which stands for one that is not."""
+    dearest = snapshot.egress.group_by("src_cloud").agg(pl.col("egress_usd_gb").max())
+    return dict(dearest.iter_rows())
+
+
+def slowest_gbit_s(snapshot: Snapshot) -> float:
+    """The lowest throughput that is known, which stands for one that is not; without end where none is."""
+    lowest = snapshot.throughput["gbit_s"].min()
+    return float(lowest) if isinstance(lowest, float) else math.inf
+
+
+def hours_to_move(data_gb: float, gbit_s: float) -> float:
+    """Hours that so many GB take at so many Gbit/s."""
+    # GB * Gbit/GB / (Gbit/s) / (s/h) = h
+    return data_gb * GBIT_PER_GB / gbit_s / SECONDS_PER_HOUR
 
 
 def pairs_of(sources: Sequence[str], targets: Sequence[str]) -> pl.DataFrame:

@@ -258,31 +258,6 @@ def test_inputs_cost_what_bringing_them_in_does() -> None:
     )
 
 
-def test_inputs_arrive_side_by_side() -> None:
-    """Two inputs cost the sum and take the longer of the two."""
-    task = Task("t", requirements=(H100,), inputs={"s3://a": 100.0, "s3://b": 50.0}, estimate=Estimate(hours=1.0))
-    frame = found(task, [A3], egress=flat_rates(0.1, ["aws:us-east-1", "gcp:us-central1"])).frame
-    # The home of the bucket is no place of the catalog here: another continent, 2 Gbit/s.
-    assert frame.select("input_usd", "input_h").rows() == [(pytest.approx(15.0), pytest.approx(400 / 3600))]
-
-
-def test_what_is_not_known_of_inputs_is_said() -> None:
-    """A URL of no known cloud, and a rate that the catalog lacks: both count as nothing, neither silently."""
-    task = Task(
-        "t",
-        requirements=(H100,),
-        inputs={"https://example.org/x": 10.0, "s3://data": 100.0, "gs://none": 0.0},
-        estimate=Estimate(hours=1.0),
-    )
-    outcome = found(task, [P5, A3])
-    assert outcome.frame["input_usd"].to_list() == [0.0, 0.0]
-    assert outcome.assumptions == (
-        "t: where https://example.org/x lies is not known; moving it is taken to be free",
-        "t: s3://data is taken to lie where the task runs if that is aws, else in aws:us-east-1",
-        "t: what moving s3://data costs or takes is not known for 1 of the places where it could run, and counted as 0",
-    )
-
-
 def test_outputs_that_leave_the_workload_are_not_counted_and_that_is_said() -> None:
     """Where a bucket will lie is not known before it is made. What another task takes is counted with its edge."""
     task = Task("t", requirements=(H100,), outputs={"s3://out": 5.0, "s3://empty": 0.0}, estimate=Estimate(hours=1.0))

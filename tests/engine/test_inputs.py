@@ -85,7 +85,7 @@ def test_what_is_not_known_of_an_input_counts_as_nothing_and_is_said() -> None:
     assert [row[1] for row in rows] == [0.0, 0.0, 0.0]
     assert [row[2] for row in rows] == pytest.approx([1.0, 1.0, 0.0])
     assert assumptions[1:] == [
-        "what moving gs://data costs or takes is not known for 2 of the places where it could run, and counted as 0"
+        "what moving gs://data costs or takes is not known for 2 of the places where it could run; the most is taken"
     ]
 
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import math
 import random
-import subprocess
-import sys
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -15,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 
 from catalog_data.schema import Purchase
 from catalog_data.snapshot import Snapshot
-from engine.infeasible import InfeasibleError, NoPlanInTimeError
+from engine.infeasible import InfeasibleError
 from engine.plan import Plan
 from engine.solve import PlanRequest, make_plan
 from engine.startup import EC2_STARTUP_H, GCE_STARTUP_H
@@ -417,13 +414,24 @@ def test_what_a_plan_takes_for_granted_is_said() -> None:
     assert "prep: the price of n2 is of low confidence (prices, seen 2026-09-01)" in there.assumptions
 
 
+def test_an_unknown_rate_draws_no_data() -> None:
+    """Where egress is not known the highest rate of its cloud is taken: a place does not win by it. Else it is free."""
+    known = market(OFFERS, regions=REGIONS, egress=flat_rates(0.09, PLACES[:2]))
+    plan = planned(chain(2_000.0), known)
+    assert places(plan) == ["gcp/us-central1", "gcp/us-central1"]
+    plan = planned(chain(0.5), known)
+    assert plan.best.transfers[0].egress_usd == pytest.approx(0.045)
+    assert "prep -> train: the egress rate is not known and taken as the highest of its cloud" in plan.assumptions
+    assert planned(chain(2_000.0), market(OFFERS, regions=REGIONS)).best.transfers[0].egress_usd == 0.0
+
+
 def test_an_unknown_throughput_is_said() -> None:
-    """The data is then taken to arrive at once."""
+    """Where none is known at all, the data arrives at once."""
     known = market(OFFERS, regions=REGIONS, egress=flat_rates(0.0, PLACES), throughput=[])
     plan = planned(chain(500.0), known)
     assert places(plan) == ["aws/us-east-1", "gcp/us-central1"]
     assert not any("Gbit/s" in line for line in plan.assumptions)
-    assert "prep -> train: the throughput is not known; the data is there at once" in plan.assumptions
+    assert "prep -> train: the throughput is not known and taken as the lowest of all" in plan.assumptions
 
 
 @pytest.mark.parametrize("inputs", [{}, {"gs://here": 100.0}, {"s3://empty": 0.0}, {"file:///here": 9.0}, MOVING])
@@ -464,15 +472,6 @@ def test_an_allowance_is_not_granted_to_every_edge() -> None:
     assert sum(transfer.egress_usd for transfer in plan.best.transfers) == pytest.approx(180.0)
 
 
-def test_a_single_task_needs_no_solver() -> None:
-    """Loading one takes as long as all the rest: the module that knows it is not even imported."""
-    program = (
-        "import sys; from engine.solve import make_plan;"
-        "assert not {'pulp', 'highspy', 'engine.ilp'} & set(sys.modules), sorted(sys.modules)"
-    )
-    subprocess.run([sys.executable, "-c", program], check=True)
-
-
 def test_of_a_tie_the_same_plan_every_time() -> None:
     """Equal offers everywhere: the answer does not depend on chance."""
     offers = [offer(cloud, f"r{n}", "m", 1.0) for cloud in ("aws", "gcp") for n in range(5)]
@@ -483,38 +482,3 @@ def test_of_a_tie_the_same_plan_every_time() -> None:
     texts = {planned(workload, known).to_json() for _ in range(3)}
     assert len(texts) == 1
     assert len({place for text in texts for place in places(planned(workload, known))}) == 1
-
-
-def test_at_a_time_limit_the_plan_says_what_is_proven() -> None:
-    """A plan of twenty tangled tasks in a hundredth of a second: feasible, with a bound and a gap, or proven."""
-    rng = random.Random(5)
-    offers = [
-        offer("aws", f"r{place}", f"{model}", rng.uniform(0.5, 9.0), accelerator=model)
-        for place in range(15)
-        for model in ("H100", "A100", "T4")
-    ]
-    known = market(offers, egress=flat_rates(0.01, [f"aws:r{place}" for place in range(15)]))
-    any_of = tuple(Requirement(accelerator=AcceleratorRequest(name, 1)) for name in ("H100", "A100", "T4"))
-    hours = Estimate(hours={"H100": 1.0, "A100": 2.0, "T4": 5.0})
-    tasks = tuple(Task(f"t{n}", requirements=any_of, estimate=hours) for n in range(20))
-    edges = tuple(Edge(f"t{a}", f"t{b}", rng.uniform(1, 99)) for b in range(20) for a in range(b) if rng.random() < 0.2)
-    workload = Workload("w", tasks, edges, deadline_hours=16.0)
-    plan = make_plan(workload, known, replace(REQUEST, time_limit_s=0.01))
-    assert faults(plan, workload, known) == []
-    assert math.isfinite(plan.proof.bound)
-    assert plan.proof.bound <= plan.proof.objective
-
-
-def test_at_a_time_limit_without_a_plan_that_is_said() -> None:
-    """Three tasks on cheap, fast or middling machines, limits that only a mixture keeps, and no time to find it."""
-    machines = {"T4": (0.1, 10.0), "H100": (10.0, 1.0), "A100": (1.0, 6.0), "L4": (0.97, 6.1), "V100": (1.04, 5.9)}
-    known = market([offer("aws", "us-east-1", name, price, accelerator=name) for name, (price, _) in machines.items()])
-    any_of = tuple(Requirement(accelerator=AcceleratorRequest(name, 1)) for name in machines)
-    hours = Estimate(hours={name: run for name, (_, run) in machines.items()})
-    tasks = tuple(Task(f"t{number}", requirements=any_of, estimate=hours) for number in range(3))
-    workload = Workload(
-        "w", tasks, (Edge("t0", "t1", 0.0), Edge("t1", "t2", 0.0)), deadline_hours=18.0, budget_usd=18.0
-    )
-    with pytest.raises(NoPlanInTimeError, match="no plan was found within 0 s"):
-        make_plan(workload, known, replace(REQUEST, time_limit_s=0.0))
-    assert planned(workload, known).best.hours <= 18.0

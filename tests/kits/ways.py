@@ -118,7 +118,7 @@ class Market:
         return min((level for of_place in levels for level in of_place), default=None)
 
     def egress_usd(self, source: tuple[str, str], target: tuple[str, str], gb: float) -> float:
-        """What moving so many GB costs, GB by GB through the tiers; 0, and noted, where no rate is known.
+        """What moving so many GB costs, GB by GB through the tiers; the cloud's highest, noted, where none is known.
 
         GB that are free once a month cost what the first GB after them cost.
         """
@@ -127,7 +127,8 @@ class Market:
         tiers = sorted(self.tiers.get((*source, *target), []))
         if not tiers or tiers[0][0] != 0:
             self.unknown.add("egress")
-            return 0.0
+            of_cloud = [rate for pair, of_pair in self.tiers.items() if pair[0] == source[0] for _, rate in of_pair]
+            return gb * max(of_cloud, default=0.0)
         ends = [start for start, _ in tiers[1:]] + [math.inf]
         billed = 0.0
         for number, ((start, _), end) in enumerate(zip(tiers, ends, strict=True)):
@@ -136,7 +137,7 @@ class Market:
         return billed
 
     def transfer_h(self, source: tuple[str, str], target: tuple[str, str], gb: float, streams: int = 1) -> float:
-        """How long that takes, by so many machines side by side; 0, and noted, where no throughput is known."""
+        """How long that takes so many machines side by side; at the lowest speed, and noted, where none is known."""
         if source == target or gb == 0:
             return 0.0
         here, there = (self.regions.get(place, {}).get("continent") for place in (source, target))
@@ -144,7 +145,7 @@ class Market:
         gbit_s = self.links.get((":".join(source), ":".join(target)), self.links.get(("*", kind)))
         if gbit_s is None:
             self.unknown.add("throughput")
-            return 0.0
+            gbit_s = min(self.links.values(), default=math.inf)
         return gb * 8 / float(gbit_s) / 3600 / streams
 
 
