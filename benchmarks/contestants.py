@@ -37,8 +37,8 @@ from engine.workload_reader import read_workload
 MARKET: Final = Path(__file__).parents[2] / "shared/data/catalogs/skypilot-format"
 SEEN_AT: Final = datetime(2026, 5, 20, tzinfo=UTC)
 NOW: Final = datetime(2026, 6, 1, tzinfo=UTC)
-TOP: Final = 5
-"""Plans asked of ours, as the command asks for them: the best and the next four."""
+TOP: Final = 1
+"""Plans asked of ours: the best alone, for the peer finds no other."""
 
 
 @contextmanager

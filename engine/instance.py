@@ -205,14 +205,21 @@ def _arrays(limits: Sequence[Limited]) -> dict[int, Floats]:
 
 
 def _task_options(candidates: Candidates, place_number: Mapping[str, int]) -> TaskOptions:
-    frame = candidates.frame
-    surcharge_usd = frame["surcharge_usd"]
+    columns = candidates.frame.select(
+        "cost_usd",
+        "busy_h",
+        "input_h",
+        pl.col("place").replace_strict(place_number, return_dtype=pl.Int64),
+        pl.col("requirement").cast(pl.Int64) * int(candidates.task.ordered),
+        "surcharge_usd",
+    )
+    cost_usd, hours, ready_h, place, preference, surcharge_usd = (column.to_numpy() for column in columns)
     return TaskOptions(
         name=candidates.task.name,
-        cost_usd=frame["cost_usd"].to_numpy(),
-        hours=frame["busy_h"].to_numpy(),
-        ready_h=frame["input_h"].to_numpy(),
-        place=frame["place"].replace_strict(place_number, return_dtype=pl.Int64).to_numpy(),
-        preference=frame["requirement"].cast(pl.Int64).to_numpy() * int(candidates.task.ordered),
-        surcharge_usd=surcharge_usd.to_numpy() if (surcharge_usd != 0).any() else None,
+        cost_usd=cost_usd,
+        hours=hours,
+        ready_h=ready_h,
+        place=place,
+        preference=preference,
+        surcharge_usd=surcharge_usd if surcharge_usd.any() else None,
     )

@@ -95,12 +95,14 @@ def _among_few_places(problem: DagProblem, tried: Sequence[tuple[int, ...]], lim
     if all(numbers.size == task.place.size for numbers, task in zip(few, problem.tasks, strict=True)):
         return []
     near = compact(problem.take(few))
-    found = _search(near, best_choice(near, tried_choices(near, limit)), limit)
+    found = _search(near, best_choice(near, tried_choices(near, limit)), limit, ties=near.main is Measure.TIME)
     return [renumbered(found.choice, few)] if found.choice else []
 
 
-def _search(problem: DagProblem, good: tuple[int, ...] | None, limit: TimeLimit) -> DagSolution:
+def _search(problem: DagProblem, good: tuple[int, ...] | None, limit: TimeLimit, *, ties: bool = True) -> DagSolution:
     """The best choice by the model; `good` is one that keeps the limits, if any is known.
+
+    Without `ties` any of those that are best by the objective will do: by time alone too many plans are.
 
     What is out of reach by one measure leaves before the many sums of cost and time are tried. What is then found to
     be the least holds for plans no worse than `good`: it is a bound for all as far as `good` is above it.
@@ -114,7 +116,7 @@ def _search(problem: DagProblem, good: tuple[int, ...] | None, limit: TimeLimit)
     if not all(numbers.size for numbers in reach.candidates):
         return DagSolution(Status.INFEASIBLE, (), np.inf, np.inf, 0.0)
     reduced = near.take(reach.candidates)
-    order = _order(reduced)
+    order = _order(reduced) if ties else [each for each in _order(reduced) if each in reduced.order[:2]]
     found = [] if good is None else [good]
     size = _variables(reduced, reach.pairs)
     if size > MOST_VARIABLES or not limit.allows(size / BUILT_A_SECOND):
