@@ -212,17 +212,19 @@ def test_ctrl_c_ends_with_130_and_leaves_nothing(tmp_path: Path, delay_s: float)
     """At any moment of the first use: either it was done already, or nothing of the catalog is there."""
     catalog = tmp_path / "catalog.duckdb"
     child = subprocess.Popen(
-        [*PROGRAM, "plan", str(FINETUNE)],
+        [sys.executable, "-c", f"print(flush=True); {PROGRAM[-1]}", "plan", str(FINETUNE)],
         cwd=CHECKOUT,
         env={**os.environ, "SKYBROKER_CATALOG": str(catalog)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
+    assert child.stdout is not None
+    child.stdout.readline()  # Python itself has started: before that it knows no Ctrl-C
     time.sleep(delay_s)
     child.send_signal(signal.SIGINT)
     _, errors = child.communicate(timeout=60)
-    assert child.returncode in {0, 130, -signal.SIGINT}
+    assert child.returncode in {0, 130, -signal.SIGINT}, errors
     assert "bug" not in errors
     assert {path.name for path in tmp_path.iterdir()} <= {"catalog.duckdb", "catalog.duckdb.lock"}
 
