@@ -192,20 +192,20 @@ def _merge_zones(met: pl.DataFrame) -> pl.DataFrame:
     key = ["cloud", "region", "instance_type", "purchase", "price_usd_h", "requirement"]
     merged = {*key, "zone", "available", "capacity", "quantity"}
     rest = [name for name in met.columns if name not in merged and not name.startswith("stage_")]
+    newest = met.sort("observed_at", "zone", "source", descending=[True, False, False])
+    of_all = newest.group_by(key, maintain_order=True).agg(
+        pl.col("zone").drop_nulls().sort().alias("zones"),
+        pl.len().alias("offers"),
+        pl.col("available", "capacity").max(),
+        pl.when(pl.col("quantity").null_count() == 0).then(pl.col("quantity").sum()).alias("quantity"),
+    )
+    # Both keep the order in which keys first occur.
+    of_first = newest.unique(key, keep="first", maintain_order=True).select(rest)
+    scarcity = 1 - pl.col("capacity").fill_null(UNKNOWN_CAPACITY)
     return (
-        met.lazy()
-        .sort("observed_at", "zone", "source", descending=[True, False, False])
-        .group_by(key, maintain_order=True)
-        .agg(
-            pl.col("zone").drop_nulls().sort().alias("zones"),
-            pl.len().alias("offers"),
-            pl.col("available", "capacity").max(),
-            pl.when(pl.col("quantity").null_count() == 0).then(pl.col("quantity").sum()).alias("quantity"),
-            pl.col(rest).first(),
-        )
-        .with_columns((1 - pl.col("capacity").fill_null(UNKNOWN_CAPACITY)).alias("scarcity"), _doubt().alias("doubt"))
+        of_all.hstack(of_first)
+        .with_columns(scarcity.alias("scarcity"), _doubt().alias("doubt"))
         .sort("scarcity", "doubt", *key)
-        .collect()
     )
 
 
