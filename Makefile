@@ -68,7 +68,7 @@ bench: $(PROJECT_READY) ## measure against the peers, as ratios
 
 # The interpreter and the platform do not matter: one resolution holds for all of them.
 compile := .venv-pin/bin/uv pip compile --quiet --no-config --upgrade --universal --python-version 3.11 \
-	--fork-strategy fewest --generate-hashes --no-build --custom-compile-command 'make requirements'
+	--fork-strategy fewest --generate-hashes --no-strip-extras --no-build --custom-compile-command 'make requirements'
 
 requirements: $(PIN_READY) ## pin the newest releases that pyproject.toml allows
 	$(compile) pyproject.toml -o $(RUN) >/dev/null
