@@ -390,9 +390,7 @@ def _from_format_1(connection: Connection) -> None:
 def _from_format_2(connection: Connection) -> None:
     """Format 2 did not keep, at first, which snapshots were given their id: the first is the embedded catalog's."""
     connection.execute(_GIVEN)
-    connection.execute(
-        "INSERT INTO given SELECT id FROM snapshots WHERE seq = 1 AND NOT EXISTS (SELECT 1 FROM given)"
-    )
+    connection.execute("INSERT INTO given SELECT id FROM snapshots WHERE seq = 1 AND NOT EXISTS (SELECT 1 FROM given)")
 
 
 # Files.

@@ -16,7 +16,9 @@ from packaging.utils import canonicalize_name
 from tests.house.layout import PYPROJECT, ROOT, TOP_LEVEL, python_files, relative, syntax
 
 FILES = sorted((ROOT / "requirements").glob("*.txt"))
-PINNED = re.compile(r"(?P<requirement>[\w.\-]+==[\w.+!]+( ; [^#]+?)?)(?P<hashes>( --hash=sha256:[0-9a-f]{64})+)")
+PINNED = re.compile(
+    r"(?P<requirement>[\w.\-]+(\[[\w, \-]+\])?==[\w.+!]+( ; [^#]+?)?)(?P<hashes>( --hash=sha256:[0-9a-f]{64})+)"
+)
 DEPENDENCIES: list[str] = PYPROJECT["project"]["dependencies"]
 NAMESPACES = {"google", "google.cloud"}  # packages of several distributions, which say nothing by themselves
 GROUPS: dict[str, list[str]] = PYPROJECT["dependency-groups"]
@@ -77,6 +79,15 @@ def test_tests_run_on_the_versions_that_users_run() -> None:
     """The test requirements hold every run requirement, at the same version."""
     run, test = _pins(ROOT / "requirements/run.txt"), _pins(ROOT / "requirements/test.txt")
     assert run.items() <= test.items()
+
+
+def test_extras_are_pinned_with_what_they_belong_to() -> None:
+    """Else pip takes a newer release, which no hash covers, for a requirement with an extra (`coverage[toml]`)."""
+    pins = _entries(ROOT / "requirements/test.txt")
+    asked = [need for need in map(Requirement, GROUPS["test"]) if need.extras]
+    assert asked
+    assert not [need for need in asked if not any(pin.startswith(f"{need.name}[") for pin in pins)]
+    assert any(pin.startswith("coverage[toml]==") for pin in pins)
 
 
 def test_the_build_system_is_pinned() -> None:
