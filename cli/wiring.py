@@ -260,12 +260,16 @@ def usage_told() -> Iterator[None]:
 
 
 def _require_known_places(workload: Workload, file: Path, snapshot: Snapshot) -> None:
-    """A region that the residency names is one that exists: a slip would let a forbidden place in."""
+    """A region that is named is one that exists: a slip would let a forbidden place in, or wish for nothing."""
     residency = workload.residency
-    if residency is not None:
-        unknown = unknown_entries((*residency.allow, *residency.deny), snapshot.regions)
-        if unknown:
-            raise CommandError(*(f"{file}: {line}" for line in unknown))
+    limits = (*residency.allow, *residency.deny) if residency is not None else ()
+    wishes = [f"{wish.cloud}/{wish.region}" for wish in workload.preferences if wish.cloud and wish.region]
+    unknown = [
+        *unknown_entries(limits, snapshot.regions),
+        *unknown_entries(wishes, snapshot.regions, field="prefer"),
+    ]
+    if unknown:
+        raise CommandError(*(f"{file}: {line}" for line in unknown))
 
 
 def _accelerators(workloads: Sequence[Workload]) -> tuple[str, ...]:

@@ -35,20 +35,22 @@ def lies_in(entries: Sequence[str]) -> pl.Expr:
     return lies
 
 
-def unknown_entries(entries: Sequence[str], regions: pl.DataFrame) -> list[str]:
+def unknown_entries(entries: Sequence[str], regions: pl.DataFrame, field: str = "residency") -> list[str]:
     """A sentence for each entry `cloud/region` whose region is not in `regions` (`cloud`, `region`), with a near one.
 
-    Such an entry matches nothing, so that a misspelt region in `deny` would be planned in.
+    Such an entry of a `field` matches nothing, so that a misspelt region in `deny` would be planned in.
     """
     known = regions.select(pl.format("{}/{}", "cloud", "region")).to_series().unique().sort().to_list()
     folded = {name.lower() for name in known}
-    return [_unknown_region(entry, known) for entry in entries if "/" in entry and entry.lower() not in folded]
+    return [
+        f"{field}: {_unknown_region(entry, known)}" for entry in entries if "/" in entry and entry.lower() not in folded
+    ]
 
 
 def _unknown_region(entry: str, known: Sequence[str]) -> str:
     cloud, _, region = entry.partition("/")
     regions = [name.partition("/")[2] for name in known if name.startswith(f"{cloud}/")]
-    message = f"residency: the catalog knows no region {entry}"
+    message = f"the catalog knows no region {entry}"
     if not regions:
         return f"{message}: it has no region of {cloud} at all"
     nearest = nearest_place(region, regions)

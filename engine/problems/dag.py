@@ -27,7 +27,7 @@ HEAD_START: Final = 0.25
 BUILT_A_SECOND: Final = 50_000
 """Variables of a model that are built and handed to the solver in a second, at the least."""
 MOST_VARIABLES: Final = 1_000_000
-"""A larger model would not fit into the memory of a small machine (some 2 kB a variable): it is not built."""
+"""A larger model would not fit into the memory of a small machine, with what the solver makes of it."""
 NOT_SOLVED: Final = Solved(Status.UNKNOWN, np.inf, -np.inf, np.inf, (), 0.0)
 
 
