@@ -289,10 +289,12 @@ def test_residency_names_regions_that_exist(skybroker: Run, workload: Write) -> 
 
 def test_wishes_name_regions_that_exist(skybroker: Run, workload: Write) -> None:
     """A slip would charge every offer alike."""
-    file = workload("resources: {accelerators: L4:1}\nprefer: {infra: aws/us-est-2, penalty: $5}\n")
+    file = workload("resources: {accelerators: L4:1}\nprefer: {infra: aws/eu-west-11, penalty: $5}\n")
     done = skybroker("plan", file)
     assert done.code == 1
-    assert done.err == f"error: {file}: prefer: the catalog knows no region aws/us-est-2: did you mean aws/us-east-2?\n"
+    assert (
+        done.err == f"error: {file}: prefer: the catalog knows no region aws/eu-west-11: did you mean aws/eu-west-1?\n"
+    )
 
 
 def test_a_graph_that_is_too_large_is_refused_at_once(skybroker: Run, workload: Write) -> None:
