@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from engine.chains import chain_cover
+from engine.antichains import heaviest_antichain, waiting
 from engine.limit import Limit
 from engine.status import raised
 from engine.workload import Objective
@@ -176,9 +176,9 @@ class DagProblem:
         return 1 + max(int(task.place.max(initial=0)) for task in self.tasks)
 
     @cached_property
-    def chains(self) -> tuple[tuple[int, ...], ...]:
-        """The tasks in chains: those of one never run at the same time."""
-        return chain_cover(len(self.tasks), [(edge.source, edge.target) for edge in self.edges])
+    def after(self) -> tuple[int, ...]:
+        """By task those that wait for it, directly or not, as the bits of a number."""
+        return waiting(len(self.tasks), [(edge.source, edge.target) for edge in self.edges])
 
     def limit(self, measure: Measure) -> float:
         """The most that the user allows of a measure."""
@@ -250,7 +250,7 @@ def _taken(problem: DagProblem, limit: int, choice: Sequence[int]) -> float:
     """How much of a limit a choice takes."""
     loads = [float(task.loads[limit][number]) for task, number in zip(problem.tasks, choice, strict=True)]
     if problem.limits[limit].at_once:
-        return sum(max(loads[task] for task in chain) for chain in problem.chains)
+        return sum(loads[task] for task in heaviest_antichain(loads, problem.after))
     return sum(loads)
 
 

@@ -6,36 +6,42 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from engine.dag import Booleans, DagProblem, Floats, Integers
+from engine.antichains import bit_numbers, bits, heaviest_antichain
+from engine.dag import Booleans, DagProblem, Floats
 from engine.dag_dual import by_place
 from engine.dag_times import earliest, edges_by
 from engine.status import ROUNDING, raised
 
 
 def within_limits(problem: DagProblem) -> list[Booleans]:
-    """By task which candidates keep each limit beside the least of every other task, and are in time."""
+    """By task which candidates keep each limit beside the least of every other task, and are in time.
+
+    Of a limit at once the least of the others is what the heaviest antichain of the least loads takes, without the
+    tasks that cannot run beside this one: with it the rest is an antichain too.
+    """
     may_be = _in_time(problem)
     for index, limit in enumerate(problem.limits):
-        least = np.array([task.loads[index].min() for task in problem.tasks])
-        chains = [np.array(chain) for chain in problem.chains] if limit.at_once else [np.arange(least.size)]
-        beside = _beside(least, chains) if limit.at_once else np.zeros_like(least)
-        of_chain = [float(least[chain].max() if limit.at_once else least[chain].sum()) for chain in chains]
-        for chain, taken in zip(chains, of_chain, strict=True):
-            for number in chain:
-                others = sum(of_chain) - taken if limit.at_once else taken - float(least[number])
-                takes = np.maximum(beside[number], problem.tasks[number].loads[index])
-                may_be[number] = may_be[number] & (others + takes <= raised(limit.most))
+        least = [float(task.loads[index].min()) for task in problem.tasks]
+        together = heaviest_antichain(least, problem.after) if limit.at_once else range(len(least))
+        taken = sum(least[number] for number in together)
+        beside = _beside(problem, together, least) if limit.at_once else [taken - own for own in least]
+        for number, task in enumerate(problem.tasks):
+            takes = np.maximum(taken, beside[number] + task.loads[index])
+            may_be[number] = may_be[number] & (takes <= raised(limit.most))
     return may_be
 
 
-def _beside(least: Floats, chains: Sequence[Integers]) -> Floats:
-    """By task the most that the others of its chain take at the least."""
-    beside = np.zeros_like(least)
-    for chain in chains:
-        ranked = np.sort(least[chain])
-        top, second = ranked[-1], ranked[-2] if chain.size > 1 else 0.0
-        beside[chain] = np.where(least[chain] == top, second, top)
-    return beside
+def _beside(problem: DagProblem, together: Sequence[int], least: Sequence[float]) -> list[float]:
+    """By task the least of those `together`, but for itself, those that it waits for and those that wait for it."""
+    apart = [0.0] * len(least)
+    among = bits(together)
+    for task in together:
+        for other in (task, *bit_numbers(problem.after[task])):
+            apart[other] += least[task]
+    for task, later in enumerate(problem.after):
+        apart[task] += sum(least[other] for other in bit_numbers(later & among))
+    taken = sum(least[task] for task in together)
+    return [taken - of_task for of_task in apart]
 
 
 def _in_time(problem: DagProblem) -> list[Booleans]:

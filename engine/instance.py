@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from catalog_data.snapshot import Snapshot
+from engine.antichains import heaviest_antichain
 from engine.candidates import Candidates
 from engine.dag import Booleans, DagProblem, EdgeOptions, Floats, Integers, TaskOptions, schedule
 from engine.limits import Limited, is_kind, limits_of, machine_kind, machine_limits
@@ -126,7 +127,7 @@ class Instance:
     def _taken(self, limited: Limited, choice: Sequence[int]) -> float:
         """How much of a limit at once a choice takes."""
         loads = [float(load[number]) for load, number in zip(limited.loads, choice, strict=True)]
-        return sum(max(loads[task] for task in chain) for chain in self.problem.chains)
+        return sum(loads[task] for task in heaviest_antichain(loads, self.problem.after))
 
     def limited_by(self, more: Sequence[Limited]) -> Instance:
         """The instance with more limits."""

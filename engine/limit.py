@@ -9,9 +9,9 @@ from dataclasses import dataclass
 class Limit:
     """The most that the plan may take of something: in all, or `at_once`, by the tasks that may run at one time.
 
-    Tasks of one chain never run at one time; how many of the others do depends on how long they take. So what is
-    taken at once is counted as the sum over the problem's chains of the most that a task of each takes: never too
-    little, exact where the tasks are a chain, and where no task waits for another.
+    Which tasks really run at one time depends on how long they take. What is taken at once is by definition the most
+    that any tasks take together none of which waits for another (an antichain), so that a plan keeps its limits
+    however long its tasks take.
     """
 
     name: str

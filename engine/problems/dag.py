@@ -15,6 +15,7 @@ from typing import Final
 
 import numpy as np
 
+from engine.antichains import bit_numbers, bits
 from engine.dag import Booleans, DagProblem, EdgeOptions, Integers, Measure, best_choice, compact, renumbered, schedule
 from engine.dag_bounds import HOUR_WEIGHTS, tried_choices, within_reach
 from engine.dag_prune import prune
@@ -50,8 +51,10 @@ class Variables:
     flow: tuple[dict[tuple[int, int], Variable], ...]
     start: tuple[Variable, ...]
     makespan: Variable
-    peak: Mapping[tuple[int, int], Variable]
-    """By (limit, chain): the most that a task of the chain takes. Chains of one task, and sums, have none."""
+    unused: Mapping[tuple[int, int], Variable]
+    """By (limit, task): what a task takes of a limit at once that no task has had before it."""
+    passed: Mapping[tuple[int, int, int], Variable]
+    """By (limit, source, target): what a task that waits takes over of what the one before it had."""
 
 
 def solve(problem: DagProblem, limit: TimeLimit = NO_LIMIT, known: Sequence[tuple[int, ...]] = ()) -> DagSolution:
@@ -130,7 +133,8 @@ def _search(problem: DagProblem, good: tuple[int, ...] | None, limit: TimeLimit,
 
 def _variables(problem: DagProblem, pairs: Sequence[Booleans]) -> int:
     """About how many variables the model has."""
-    return sum(task.place.size for task in problem.tasks) + sum(int(may.sum()) for may in pairs)
+    passing = sum(map(len, _passing(problem).values()))
+    return sum(task.place.size for task in problem.tasks) + sum(int(may.sum()) for may in pairs) + passing
 
 
 def _order(problem: DagProblem) -> list[Measure]:
@@ -176,6 +180,7 @@ def build(problem: DagProblem, pairs: Sequence[Booleans] | None = None) -> tuple
 
 def declare(model: Model, problem: DagProblem, pairs: Sequence[Booleans] | None = None) -> Variables:
     """Add the variables."""
+    passing = _passing(problem)
     return Variables(
         chosen=tuple(
             tuple(model.binary(f"choose[{task.name},{number}]") for number in range(task.place.size))
@@ -187,14 +192,37 @@ def declare(model: Model, problem: DagProblem, pairs: Sequence[Booleans] | None 
         ),
         start=tuple(model.continuous(f"start[{task.name}]") for task in problem.tasks),
         makespan=model.continuous("makespan"),
-        peak={
-            (index, number): model.continuous(f"peak[{limit.name},{number}]")
-            for index, limit in enumerate(problem.limits)
-            if limit.at_once
-            for number, chain in enumerate(problem.chains)
-            if len(chain) > 1
+        unused={
+            (index, task): model.continuous(f"unused[{problem.limits[index].name},{problem.tasks[task].name}]")
+            for index, edges in passing.items()
+            for task in sorted({task for edge in edges for task in edge if problem.tasks[task].loads[index].any()})
+        },
+        passed={
+            (index, a, b): model.continuous(
+                f"passed[{problem.limits[index].name},{problem.tasks[a].name},{problem.tasks[b].name}]"
+            )
+            for index, edges in passing.items()
+            for a, b in edges
         },
     )
+
+
+def _passing(problem: DagProblem) -> dict[int, list[tuple[int, int]]]:
+    """By limit at once the edges on the way from a task that may take of it to another one that may."""
+    found = {}
+    for index, limit in enumerate(problem.limits):
+        if limit.at_once:
+            takes = [bool(task.loads[index].any()) for task in problem.tasks]
+            taking = bits(number for number, may in enumerate(takes) if may)
+            later = taking
+            for number in bit_numbers(taking):
+                later |= problem.after[number]
+            found[index] = [
+                (a, b)
+                for a, b in dict.fromkeys((edge.source, edge.target) for edge in problem.edges)
+                if later >> a & 1 and (takes[b] or problem.after[b] & taking)
+            ]
+    return found
 
 
 def _flow_variables(
@@ -296,25 +324,52 @@ def add_budget(model: Model, problem: DagProblem, variables: Variables) -> None:
 
 
 def add_limits(model: Model, problem: DagProblem, variables: Variables) -> None:
-    """sum load[t,c] choose[t,c] <= most for what is limited in all; of what is limited at once, sum_chains peak."""
+    """sum load[t,c] choose[t,c] <= most; of a limit at once sum_t unused[l,t] <= most, with the loads of lone tasks.
+
+    What a task has is unused, or passed on by those it waits for: a flow with the loads as lower bounds at the tasks
+    (add_loads_are_met, add_no_more_is_passed), which begins with what is unused. A unit of it visits tasks that wait
+    for each other, so it counts for one task of an antichain at most: the flow is no less than what any antichain
+    takes. The least flow is no more than what some antichain takes: it is the optimum of its dual, max sum_t load[t] *
+    y[t] over y >= 0 of which no path of the graph has more than 1, whose vertices are antichains, since the matrix of
+    a flow is totally unimodular (Dilworth's theorem of 1950, with weights). So exactly those choices are allowed of
+    which no antichain takes more than `most`. Flow may pass through a task beyond its load: edges are enough.
+    """
     for index, limit in enumerate(problem.limits):
         row: dict[Variable, float] = {}
-        for number, chain in enumerate(problem.chains if limit.at_once else [range(len(problem.tasks))]):
-            if (index, number) in variables.peak:
-                row[variables.peak[index, number]] = 1.0
+        for task in range(len(problem.tasks)):
+            if (index, task) in variables.unused:
+                row[variables.unused[index, task]] = 1.0
             else:
-                for task in chain:
-                    row |= _load_terms(problem, variables, task, index)
+                row |= _load_terms(problem, variables, task, index)
         model.constrain(f"limit[{limit.name}]", row, Sense.AT_MOST, raised(limit.most))
 
 
-def add_peaks(model: Model, problem: DagProblem, variables: Variables) -> None:
-    """peak[limit,chain] >= sum_c load[t,c] choose[t,c] for each task t of the chain: they never run at once."""
-    for (index, number), peak in variables.peak.items():
-        for task in problem.chains[number]:
-            takes = {variable: -load for variable, load in _load_terms(problem, variables, task, index).items()}
-            name = f"peak[{problem.limits[index].name},{problem.tasks[task].name}]"
-            model.constrain(name, {peak: 1.0} | takes, Sense.AT_LEAST, 0.0)
+def add_loads_are_met(model: Model, problem: DagProblem, variables: Variables) -> None:
+    """unused[l,t] + sum_e passed[l,e] >= sum_c load[t,c] choose[t,c], over the edges e into t."""
+    had = _had(variables)
+    for index, task in variables.unused:
+        takes = {variable: -load for variable, load in _load_terms(problem, variables, task, index).items()}
+        name = f"load_is_met[{problem.limits[index].name},{problem.tasks[task].name}]"
+        model.constrain(name, had[index, task] | takes, Sense.AT_LEAST, 0.0)
+
+
+def add_no_more_is_passed(model: Model, problem: DagProblem, variables: Variables) -> None:
+    """sum_f passed[l,f] <= unused[l,t] + sum_e passed[l,e], over the edges f out of t and e into t."""
+    had = _had(variables)
+    left: dict[tuple[int, int], dict[Variable, float]] = {}
+    for (index, source, _), passed in variables.passed.items():
+        left.setdefault((index, source), {})[passed] = -1.0
+    for (index, task), passes in left.items():
+        name = f"no_more_is_passed[{problem.limits[index].name},{problem.tasks[task].name}]"
+        model.constrain(name, had[index, task] | passes, Sense.AT_LEAST, 0.0)
+
+
+def _had(variables: Variables) -> dict[tuple[int, int], dict[Variable, float]]:
+    """By (limit, task) all that a task has of a limit at once: what was unused, and what is passed to it."""
+    found = {of_task: {unused: 1.0} for of_task, unused in variables.unused.items()}
+    for (index, _, target), passed in variables.passed.items():
+        found.setdefault((index, target), {})[passed] = 1.0
+    return found
 
 
 def _load_terms(problem: DagProblem, variables: Variables, task: int, limit: int) -> dict[Variable, float]:
@@ -352,7 +407,8 @@ FAMILIES: Final = (
     add_deadline,
     add_budget,
     add_limits,
-    add_peaks,
+    add_loads_are_met,
+    add_no_more_is_passed,
     add_due,
     add_purses,
 )

@@ -51,11 +51,15 @@ def test_tasks_that_run_at_one_time_take_no_more_than_is_counted(problem: DagPro
                 assert sum(problem.tasks[n].loads[limit][choice[n]] for n in running) <= counted
 
 
+BESIDE = [(0, 1), (0, 2), (0, 3), (2, 3)]
+"""After the first the second runs beside the third, and then beside the fourth."""
+
+
 def test_what_is_taken_at_once_by_a_chain_and_by_tasks_side_by_side() -> None:
-    """Of a chain the most of one, of tasks without edges the sum, and else the sum of what each chain takes."""
+    """Of a chain the most of one, of tasks without edges the sum, of others what may run beside each other."""
     tasks = tuple(task(f"t{number}", [(1, 1, 0)], loads=[[load]]) for number, load in enumerate((5, 2, 3, 4)))
     limits = (Limit("quota", 9.0, at_once=True),)
-    for pairs, most in (([(0, 1), (1, 2), (2, 3)], 5), ([], 14), ([(0, 1), (2, 3)], 9)):
+    for pairs, most in (([(0, 1), (1, 2), (2, 3)], 5), ([], 14), ([(0, 1), (2, 3)], 9), (BESIDE, 6)):
         problem = DagProblem(tasks, tuple(edge(a, b, [[0]], [[0]]) for a, b in pairs), Objective.COST, limits=limits)
         assert schedule(problem, (0, 0, 0, 0)).taken == (most,)
         assert schedule(replace(problem, limits=(Limit("hours", 9.0),)), (0, 0, 0, 0)).taken == (14,)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from engine.dag import DagProblem
+from engine.dag import DagProblem, EdgeOptions
 from engine.dag_limits import within_limits
 from engine.limit import Limit
 from engine.workload import Objective
@@ -42,16 +43,25 @@ def test_what_occurs_in_a_plan_that_keeps_the_limits_stays(problem: DagProblem) 
 @settings(max_examples=150, deadline=None)
 @given(problems(), st.data())
 def test_beside_one_limit_exactly_what_keeps_it_stays(problem: DagProblem, data: st.DataObject) -> None:
-    """The other tasks take the least they can, all at the same time."""
+    """The other tasks take the least they can, all at the same time; of a limit at once, where the graph is of rows."""
     assume(problem.limits)
     index = data.draw(st.integers(0, len(problem.limits) - 1))
     alone = DagProblem(
         tuple(replace(options, loads=options.loads[index : index + 1]) for options in problem.tasks),
-        problem.edges,
+        in_rows(problem.edges) if problem.limits[index].at_once else problem.edges,
         problem.objective,
         limits=problem.limits[index : index + 1],
     )
     assert stay(alone) == occur(alone)
+
+
+def in_rows(edges: Sequence[EdgeOptions]) -> tuple[EdgeOptions, ...]:
+    """So many of the edges that no task has two before it or two after it."""
+    kept: list[EdgeOptions] = []
+    for each in edges:
+        if all(each.source != other.source and each.target != other.target for other in kept):
+            kept.append(each)
+    return tuple(kept)
 
 
 CHAIN = (edge(0, 1, [[0, 9], [9, 0]], [[0, 2], [2, 0]]), edge(1, 2, [[0, 9], [9, 0]], [[0, 2], [2, 0]]))
@@ -73,6 +83,16 @@ def test_a_task_of_a_chain_that_takes_much_in_any_case_leaves_the_others_of_it_a
     tasks = (task("a", [(1, 1, 0)], loads=[[5]]), task("b", [(1, 1, 0)] * 3, loads=[[0, 5, 6]]))
     problem = DagProblem(tasks, CHAIN[:1], Objective.COST, limits=(Limit("quota", 5.0, at_once=True),))
     assert stay(problem) == [[True], [True, True, False]]
+
+
+def test_what_runs_beside_a_task_in_any_case_leaves_it_the_rest() -> None:
+    """Two groups between two ends: beside the two units of one group the other may take three of five, an end five."""
+    ends, groups = [[1, 5, 6]], [[2, 3, 4]]
+    loads = (ends, groups, groups, ends)
+    tasks = tuple(task(f"t{number}", [(1, 1, 0)] * 3, loads=of_task) for number, of_task in enumerate(loads))
+    links = tuple(edge(a, b, [[0]], [[0]]) for a, b in ((0, 1), (0, 2), (1, 3), (2, 3)))
+    problem = DagProblem(tasks, links, Objective.COST, limits=(Limit("quota", 5.0, at_once=True),))
+    assert stay(problem) == [[True, True, False]] * 4
 
 
 def test_what_nobody_knows_is_beyond_every_limit() -> None:

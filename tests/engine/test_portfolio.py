@@ -32,7 +32,7 @@ from engine.workload import (
     Task,
     Workload,
 )
-from tests.kits.choices import chains_of, exceeded, figures, within_limits
+from tests.kits.choices import antichains_of, exceeded, figures, within_limits
 from tests.kits.market import NOW, flat_rates, market, offer
 from tests.kits.plan_checker import faults
 from tests.kits.random_workloads import quotas, snapshots, workloads
@@ -52,7 +52,7 @@ class Joint:
     """All workloads as one without any limits of their own, to count what they share."""
 
     workload: Workload
-    chains: tuple[tuple[int, ...], ...]
+    antichains: list[list[int]]
 
     @classmethod
     def of(cls, portfolio: Sequence[Workload], budget_usd: float | None) -> Joint:
@@ -67,7 +67,7 @@ class Joint:
             ),
             budget_usd=budget_usd,
         )
-        return cls(together, chains_of(together))
+        return cls(together, antichains_of(together))
 
 
 def best_together(portfolio: Sequence[Workload], snapshot: Snapshot, budget_usd: float | None) -> Figures | None:
@@ -77,7 +77,7 @@ def best_together(portfolio: Sequence[Workload], snapshot: Snapshot, budget_usd:
         [
             (figures(workload, each, looked_up)[0], each)
             for each in product(*(ways(task, workload, looked_up) for task in workload.tasks))
-            if within_limits(workload, each, looked_up, chains_of(workload))
+            if within_limits(workload, each, looked_up, antichains_of(workload))
         ]
         for workload in portfolio
     ]
@@ -101,7 +101,7 @@ def keeps_shared(joint: Joint, chosen: Sequence[Way], looked_up: Market) -> bool
     """Whether a joint choice keeps quotas, machines and the budget for all."""
     if len(chosen) == 1 and joint.workload.budget_usd is None:
         return True
-    return next(exceeded(joint.workload, chosen, looked_up, joint.chains), None) is None
+    return next(exceeded(joint.workload, chosen, looked_up, joint.antichains), None) is None
 
 
 @st.composite

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 
-from engine.chains import chain_cover
 from engine.workload import Edge, Objective, Workload
 from tests.kits.ways import NEAR, Figures, Market, Way, taken_of
 
@@ -45,32 +43,28 @@ def order_of(workload: Workload, plan: Figures) -> tuple[float, ...]:
 
 
 def within_limits(
-    workload: Workload, chosen: Sequence[Way], market: Market, chains: Sequence[Sequence[int]] | None = None
+    workload: Workload, chosen: Sequence[Way], market: Market, antichains: Sequence[Sequence[int]] | None = None
 ) -> bool:
-    """Whether a choice keeps all limits; what is taken at once is counted by `chains` if they are given."""
-    return next(exceeded(workload, chosen, market, chains), None) is None
+    """Whether a choice keeps all limits; what is taken at once is counted over `antichains` if they are given."""
+    return next(exceeded(workload, chosen, market, antichains), None) is None
 
 
 def exceeded(
-    workload: Workload, chosen: Sequence[Way], market: Market, chains: Sequence[Sequence[int]] | None = None
+    workload: Workload, chosen: Sequence[Way], market: Market, antichains: Sequence[Sequence[int]] | None = None
 ) -> Iterator[str]:
     """Which limits a choice does not keep, with what it comes to.
 
-    What runs at one time is known from when tasks start and end. The engine counts it by chains instead, the most of
-    each: no less, and without looking at hours.
+    What runs at one time is known from when tasks start and end. A plan promises more: whatever the hours, tasks none
+    of which waits for another take no more (`antichains_of`).
     """
     plan, start = figures(workload, chosen, market)
     ends = [begin + way.busy_h for begin, way in zip(start, chosen, strict=True)]
-    groups = list(_at_one_time(start, ends)) if chains is None else []
+    groups = list(_at_one_time(start, ends)) if antichains is None else antichains
     for name, taken, most in _in_all(workload, plan, chosen):
         if most is not None and not taken <= most + NEAR * max(1.0, abs(most)):
             yield f"{name}: {taken} of {most}"
     for name, loads, most in _at_once(workload, chosen, market):
-        taken = (
-            max(sum(loads[task] for task in group) for group in groups)
-            if chains is None
-            else sum(max(loads[task] for task in chain) for chain in chains)
-        )
+        taken = max(sum(loads[task] for task in group) for group in groups)
         if taken > most + NEAR * max(1.0, most):
             yield f"{name}: {taken} of {most} at once"
 
@@ -127,17 +121,25 @@ def _draws_on(way: Way, pool: Way) -> bool:
     return kind(way) == kind(pool) and way.quantity is not None and way.zones <= pool.zones
 
 
-def chains_of(workload: Workload) -> tuple[tuple[int, ...], ...]:
-    """The engine's chains, checked: every task in one, and each waiting for the one before it."""
+def antichains_of(workload: Workload) -> list[list[int]]:
+    """All sets of tasks none of which waits for another, and to which no task could be added.
+
+    They are the maximal cliques of the graph whose edges are the pairs that do not wait (Bron and Kerbosch 1973).
+    """
     number = {task.name: index for index, task in enumerate(workload.tasks)}
-    edges = [(number[edge.source], number[edge.target]) for edge in workload.edges]
-    chains = chain_cover(len(workload.tasks), edges)
     after: dict[int, set[int]] = {}
-    for task in reversed(range(len(number))):
-        later = {target for source, target in edges if source == task}
-        after[task] = later.union(*(after[target] for target in later))
-    if sorted(task for chain in chains for task in chain) != list(range(len(number))):
-        raise ValueError(f"not every task is in one of {chains}")
-    if not all(b in after[a] for chain in chains for a, b in pairwise(chain)):
-        raise ValueError(f"tasks of one chain can run at the same time: {chains}")
-    return chains
+    for task in reversed(workload.tasks):
+        later = {number[edge.target] for edge in workload.edges if edge.source == task.name}
+        after[number[task.name]] = later.union(*(after[target] for target in later))
+    beside = {a: {b for b in after if b != a and a not in after[b] and b not in after[a]} for a in after}
+
+    def extended(chosen: list[int], left: set[int], seen: set[int]) -> Iterator[list[int]]:
+        if not left and not seen:
+            yield chosen
+            return
+        pivot = max(left | seen, key=lambda task: len(beside[task] & left))
+        for task in sorted(left - beside[pivot]):
+            yield from extended([*chosen, task], left & beside[task], seen & beside[task])
+            left, seen = left - {task}, seen | {task}
+
+    return list(extended([], set(after), set()))

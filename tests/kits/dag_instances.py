@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import combinations, product
 from math import inf
 from typing import NamedTuple
@@ -204,10 +205,33 @@ def _purses(draw: st.DrawFn, problem: DagProblem) -> list[frozenset[int]]:
     return [tasks for tasks in held if tasks]
 
 
+@cache
+def antichains(tasks: int, edges: tuple[tuple[int, int], ...]) -> tuple[tuple[int, ...], ...]:
+    """All sets of tasks none of which waits for another, by trying every set; for few tasks."""
+    reached = waits_for(tasks, edges)
+    return tuple(
+        together
+        for size in range(1, tasks + 1)
+        for together in combinations(range(tasks), size)
+        if not reached.intersection(combinations(together, 2))
+    )
+
+
+def waits_for(tasks: int, edges: Iterable[tuple[int, int]]) -> set[tuple[int, int]]:
+    """Every (task, later task) with a way from one to the other."""
+    reached = set(edges)
+    for between in range(tasks):
+        reached |= {(a, d) for a, b in reached for c, d in reached if b == c == between}
+    return reached
+
+
 def outcome(problem: DagProblem, choice: Choice) -> Outcome:
     """What a choice comes to, each task's end by recursion over those before it."""
     chosen = list(zip(problem.tasks, choice, strict=True))
     place = [options.place[number] for options, number in chosen]
+
+    everything = range(len(chosen))
+    pairs = tuple((link.source, link.target) for link in problem.edges)
 
     def start(index: int) -> float:
         options, number = chosen[index]
@@ -229,10 +253,9 @@ def outcome(problem: DagProblem, choice: Choice) -> Outcome:
 
     def taken(limit: int) -> float:
         loads = [float(options.loads[limit][number]) for options, number in chosen]
-        groups = problem.chains if problem.limits[limit].at_once else [[index] for index in range(len(chosen))]
-        return sum(max(loads[index] for index in group) for group in groups)
+        groups = antichains(len(chosen), pairs) if problem.limits[limit].at_once else [everything]
+        return max(sum(loads[index] for index in group) for group in groups)
 
-    everything = range(len(chosen))
     ends = tuple(map(end, everything))
     cost = cost_usd(everything)
     surcharge = sum(float(options.surcharge_usd[n]) for options, n in chosen if options.surcharge_usd is not None)

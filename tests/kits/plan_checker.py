@@ -14,7 +14,7 @@ from typing import Final
 from catalog_data.snapshot import Snapshot
 from engine.plan import Option, Placement, Plan
 from engine.workload import Edge, Objective, Task, Workload
-from tests.kits.choices import chains_of, exceeded, figures, moved, order_of, within_limits
+from tests.kits.choices import antichains_of, exceeded, figures, moved, order_of, within_limits
 from tests.kits.ways import Figures, Market, Way, homes, met, timed, ways
 
 
@@ -22,8 +22,8 @@ def best_figures(workload: Workload, snapshot: Snapshot, now: datetime) -> Figur
     """The best plan's figures at an instant, by trying every choice; None where none keeps the limits."""
     market = Market(snapshot, now)
     every = product(*(ways(task, workload, market) for task in workload.tasks))
-    chains = chains_of(workload)
-    kept = [figures(workload, each, market)[0] for each in every if within_limits(workload, each, market, chains)]
+    antichains = antichains_of(workload)
+    kept = [figures(workload, each, market)[0] for each in every if within_limits(workload, each, market, antichains)]
     # Rounded: sums of the same figures in another order tie.
     return min(kept, key=lambda plan: [round(figure, 7) for figure in order_of(workload, plan)], default=None)
 
@@ -120,8 +120,8 @@ def _option_faults(
     found += _transfer_faults(
         option, workload.edges, {task.name: way for task, way in zip(workload.tasks, chosen, strict=True)}, market
     )
-    for chains in (None, chains_of(workload)):
-        found += [f"beyond a limit: {words}" for words in exceeded(workload, chosen, market, chains)]
+    for antichains in (None, antichains_of(workload)):
+        found += [f"beyond a limit: {words}" for words in exceeded(workload, chosen, market, antichains)]
     return found, plan_figures
 
 
