@@ -97,7 +97,7 @@ def _steps(best: Option, frames: Sequence[pl.DataFrame], find: Find) -> Iterator
     for scope in COLUMNS:
         before = [best] if scope == "purchase" else options
         rows = [_rest(frame, COLUMNS[scope], _used(before, task)) for task, frame in enumerate(frames)]
-        if scope == "purchase":
+        if scope == "purchase" and any(some.len() for some in rows):
             # A task that can be bought in one way only is bought in that way again.
             every = [pl.arange(frame.height, eager=True) for frame in frames]
             rows = [some if some.len() else all_of_task for some, all_of_task in zip(rows, every, strict=True)]

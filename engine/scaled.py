@@ -228,7 +228,10 @@ def _by_frame(instance: Instance, of_task: Callable[[int], Floats]) -> tuple[Flo
 
 def _speaks(instance: Instance, target: Prices) -> tuple[Booleans, ...]:
     frames = {id(candidates.frame): candidates.frame for candidates in instance.found}
-    found = {key: frame.select(speaks=target.speaks_of(frame))["speaks"].to_numpy() for key, frame in frames.items()}
+    # What speaks of everything is one literal: beside other columns it is as long as they are.
+    found = {
+        key: frame.with_columns(speaks=target.speaks_of(frame))["speaks"].to_numpy() for key, frame in frames.items()
+    }
     return tuple(found[id(candidates.frame)] for candidates in instance.found)
 
 

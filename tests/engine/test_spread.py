@@ -132,7 +132,7 @@ def plan_of(workload: Workload, snapshot: Snapshot) -> Plan | None:
         return None
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 @given(few_or_plenty(), st.sampled_from((2, 4)), st.booleans())
 def test_spreading_is_no_dearer_and_the_best_of_all_choices(snapshot: Snapshot, groups: int, edges: bool) -> None:
     """Of tiny ones every choice is tried; where there are machines enough, groups cost what the whole does."""

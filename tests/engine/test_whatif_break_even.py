@@ -81,7 +81,7 @@ def multiple_by_trying(scaled: Scaled) -> float:
     )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(workloads(most_tasks=3), snapshots())
 def test_the_multiple_is_that_of_trying_everything(workload: Workload, snapshot: Snapshot) -> None:
     """The highest crossing of any plan with spot; both plans cost the same there."""

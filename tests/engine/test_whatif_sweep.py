@@ -60,7 +60,7 @@ def fresh(scenario: Scenario, axes: list[Axis], index: Index) -> Plan | None:
         return None
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(workloads(most_tasks=3), snapshots(), AXES)
 def test_each_point_is_what_a_fresh_plan_comes_to(workload: Workload, snapshot: Snapshot, texts: list[str]) -> None:
     """Cost, hours and charge, and infeasible where it is, whatever the limits and the objective."""
