@@ -37,11 +37,6 @@ class NextBest:
     complete: bool
 
 
-def k_best(problem: DagProblem, k: int, limit: TimeLimit = NO_LIMIT) -> list[Choice]:
-    """The `k` best choices by the problem's order: fewer where no more keep the limits, or the time is up."""
-    return list(next_best(problem, [], k, limit).choices)
-
-
 def next_best(
     problem: DagProblem,
     found: Sequence[Choice],

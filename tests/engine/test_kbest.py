@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.dag import DagProblem, Integers
-from engine.kbest import k_best, next_best
+from engine.kbest import next_best
 from engine.status import TimeLimit
 from engine.workload import Objective
 from tests.kits.dag_instances import Choice, edge, feasible_plans, ordered, outcome, problems, task
@@ -33,7 +33,7 @@ def kinds_of(kinds: list[Integers], choice: Choice) -> tuple[int, ...]:
 def test_the_best_are_those_of_trying_everything(problem: DagProblem) -> None:
     """The same figures in the same order, with whatever is limited, charged and preferred; each plan once."""
     everything = sorted(ordered(problem, figures) for _, figures in feasible_plans(problem))
-    found = k_best(problem, K)
+    found = list(next_best(problem, [], K).choices)
     assert [figures_of(problem, choice) for choice in found] == everything[:K]
     assert len(set(found)) == len(found)
     assert set(found) <= {choice for choice, _ in feasible_plans(problem)}
@@ -60,7 +60,7 @@ def test_of_plans_that_are_alike_only_the_best_counts(problem: DagProblem, data:
 def test_what_the_best_plan_prunes_is_in_the_next() -> None:
     """Nothing ever takes the dearest machine instead of the two others, and the third best plan must."""
     problem = DagProblem((task("t", [(1, 1, 0), (2, 2, 0), (3, 3, 0)]),), (), Objective.COST)
-    assert k_best(problem, 9) == [(0,), (1,), (2,)]
+    assert list(next_best(problem, [], 9).choices) == [(0,), (1,), (2,)]
 
 
 def test_the_search_goes_on_from_what_is_found() -> None:
@@ -74,7 +74,7 @@ def test_two_tasks_that_must_move_together_are_found() -> None:
     """Data that is dear to move holds both in one place, so that no move of one task alone leads to the next best."""
     tasks = (task("a", [(1, 1, 0), (2, 1, 1)]), task("b", [(1, 1, 0), (2, 1, 1)]))
     problem = DagProblem(tasks, (edge(0, 1, [[0, 90], [90, 0]], [[0, 0], [0, 0]]),), Objective.COST)
-    assert k_best(problem, 2) == [(0, 0), (1, 1)]
+    assert list(next_best(problem, [], 2).choices) == [(0, 0), (1, 1)]
 
 
 @pytest.mark.parametrize("objective", Objective)
@@ -87,4 +87,4 @@ def test_when_time_is_up_there_are_fewer_and_that_is_said(objective: Objective) 
     late = next_best(problem, [], 3, TimeLimit.of(0.0))
     assert not late.complete
     assert len(late.choices) < 3
-    assert list(late.choices) == k_best(problem, 3)[: len(late.choices)]
+    assert list(late.choices) == list(next_best(problem, [], 3).choices)[: len(late.choices)]
