@@ -21,26 +21,12 @@ from catalog_data import database
 from catalog_data.atomic import drafted, put_in_place, writing_alone
 from catalog_data.database import Connection, instant, literal, names, opened, reason, same, texts, utc
 from catalog_data.errors import BatchError, CatalogMissingError, CatalogTooOldError, CatalogUnwritableError
+from catalog_data.layout import create, rewrite
 from catalog_data.precedence import effective
 from catalog_data.schema import TABLES, Column, Kind, Purchase, Table, duckdb_columns
 from catalog_data.snapshot import SnapshotInfo
-from catalog_data.store import FORMAT, Catalog
+from catalog_data.store import Catalog
 
-_COMPLETE: Final = (
-    "CREATE TABLE complete (source VARCHAR NOT NULL, purchase VARCHAR NOT NULL, everywhere BOOLEAN NOT NULL)"
-)
-_META: Final = """
-CREATE TABLE meta (format INTEGER NOT NULL);
-CREATE TABLE snapshots (
-    seq INTEGER PRIMARY KEY, id VARCHAR NOT NULL, published_at TIMESTAMP NOT NULL, note VARCHAR NOT NULL
-);
-CREATE TABLE sources (
-    seq INTEGER NOT NULL, source VARCHAR NOT NULL, source_version VARCHAR,
-    observed_at TIMESTAMP NOT NULL, rows BIGINT NOT NULL, confirmed_at TIMESTAMP
-);
-"""
-_GIVEN: Final = "CREATE TABLE IF NOT EXISTS given (id VARCHAR NOT NULL)"
-"""The ids that callers gave: what has such an id is published once, though its snapshot may be pruned."""
 # What says that a row is another one now. A second look at the same figure is not a change.
 _RESEEN: Final = ("source_version", "observed_at", "expires_at")
 
@@ -150,7 +136,7 @@ def upgrade(path: Path, *, wait_s: float = 0) -> None:
             with drafted(path) as draft:
                 with opened(draft) as connection:
                     connection.execute("BEGIN")
-                    _rewrite(connection)
+                    rewrite(connection)
                     connection.execute("COMMIT")
                     connection.execute("CHECKPOINT")
                 put_in_place(draft, path)
@@ -174,7 +160,7 @@ def _apply(
                 _stage(connection, name, batch.get(name))
         connection.execute("BEGIN")
         if previous is None:
-            _create(connection)
+            create(connection)
         said = _declare(connection, looks) if looks is not None else False
         clouds: dict[str, list[str]] = {}
         for name in staged:
@@ -194,18 +180,6 @@ def _apply(
         connection.execute("COMMIT")
         connection.execute("CHECKPOINT")
     return True, held
-
-
-def _create(connection: Connection) -> None:
-    connection.execute(_META)
-    connection.execute(_COMPLETE)
-    connection.execute(_GIVEN)
-    connection.execute(f"INSERT INTO meta VALUES ({FORMAT})")
-    for table in TABLES.values():
-        connection.execute(
-            f"CREATE TABLE {table.name} ({duckdb_columns(table)}, since_seq INTEGER NOT NULL, until_seq INTEGER);"
-            f"CREATE TABLE held_{table.name} ({duckdb_columns(table)})"
-        )
 
 
 def _declare(connection: Connection, looks: Mapping[str, Claims]) -> bool:
@@ -360,37 +334,6 @@ def _copy_since(connection: Connection, base: int) -> None:
     for name in ("meta", "complete", "given", *(f"held_{name}" for name in TABLES)):
         connection.execute(f"INSERT INTO {name} FROM live.{name}")
     connection.execute("DETACH live; CHECKPOINT")
-
-
-def _rewrite(connection: Connection) -> None:
-    [[found]] = connection.execute("SELECT format FROM meta").fetchall()
-    if found == 1:
-        _from_format_1(connection)
-    _from_format_2(connection)
-    connection.execute(f"UPDATE meta SET format = {FORMAT}")
-
-
-def _from_format_1(connection: Connection) -> None:
-    """Format 1 had no `quantity`, no observations, and only the rows that hold."""
-    connection.execute("ALTER TABLE sources ADD COLUMN confirmed_at TIMESTAMP")
-    connection.execute(_COMPLETE)
-    existing = {name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
-    for name, table in TABLES.items():
-        rows = f"{duckdb_columns(table)}, since_seq INTEGER NOT NULL, until_seq INTEGER"
-        if name in existing:
-            connection.execute(f"ALTER TABLE {name} RENAME TO earlier")
-        connection.execute(f"CREATE TABLE {name} ({rows}); CREATE TABLE held_{name} ({duckdb_columns(table)})")
-        if name in existing:
-            connection.execute(f"INSERT INTO {name} BY NAME FROM earlier; DROP TABLE earlier")
-        connection.execute(
-            f"INSERT INTO held_{name} SELECT {names(table.column_names)} FROM {name} WHERE until_seq IS NULL"
-        )
-
-
-def _from_format_2(connection: Connection) -> None:
-    """Format 2 did not keep, at first, which snapshots were given their id: the first is the embedded catalog's."""
-    connection.execute(_GIVEN)
-    connection.execute("INSERT INTO given SELECT id FROM snapshots WHERE seq = 1 AND NOT EXISTS (SELECT 1 FROM given)")
 
 
 # Files.

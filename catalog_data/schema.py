@@ -247,16 +247,56 @@ SPOT_EVENTS: Final = Table(
     ),
 )
 
+MONTH_H: Final = 730.0
+"""The period of bands that are of a month."""
+
 SPOT_RISK: Final = Table(
     "spot_risk",
-    "Share of spot machines that the provider took back within a month, as a band.",
+    "Share of spot machines that the provider took back within a period, as a band.",
     ("cloud", "region", "instance_type"),
     (
         _text("cloud", "the provider"),
         _text("region", "the provider's own name of the region"),
         _text("instance_type", "the provider's own name of the machine type"),
-        Column("interruption_low", Kind.NUMBER, "lower end of the band", "share a month", low=0, high=1),
-        Column("interruption_high", Kind.NUMBER, "upper end of the band", "share a month", low=0, high=1),
+        Column("interruption_low", Kind.NUMBER, "lower end of the band", "share a period", low=0, high=1),
+        Column("interruption_high", Kind.NUMBER, "upper end of the band", "share a period", low=0, high=1),
+        Column(
+            "period_h",
+            Kind.NUMBER,
+            "within how long that share was taken back: a month is 730 hours, and some providers say it of an hour",
+            "h",
+            nullable=False,
+            above=0,
+            high=8_760,
+        ),
+        *PROVENANCE,
+    ),
+)
+
+SPOT_MODELS: Final = Table(
+    "spot_models",
+    "How long spot machines stay and stay away, as fitted from what was seen. A later fit takes the place of an earlier"
+    " one, which the history keeps. `*` stands for all regions, zones or types, whose data one model was fitted from.",
+    ("cloud", "region", "zone", "instance_type"),
+    (
+        _text("cloud", "the provider"),
+        _text("region", "the provider's own name of the region, or `*`"),
+        _text("zone", "the zone, or `*`"),
+        _text("instance_type", "the provider's own name of the machine type, or `*`"),
+        _text("model", "the model as JSON (`engine.availability`)"),
+        Column("traces", Kind.INTEGER, "series that it was fitted from", nullable=False, above=0),
+        Column("data_h", Kind.NUMBER, "hours that those last together", "h", nullable=False, above=0),
+        Column("data_from", Kind.INSTANT, "the first instant of them; null where they do not say"),
+        Column("data_until", Kind.INSTANT, "the last instant of them; null where they do not say"),
+        Column(
+            "held_out_nats_h",
+            Kind.NUMBER,
+            "log-likelihood an hour of the last part of each series, of a fit from the rest; null where that is too"
+            " little to fit",
+            "nats/h",
+        ),
+        Column("memoryless_nats_h", Kind.NUMBER, "that of a fit with constant hazards", "nats/h"),
+        _text("fitted_from", "the files and tables that the series come from"),
         *PROVENANCE,
     ),
 )
@@ -298,7 +338,17 @@ OBSERVATIONS: Final = Table(
 
 TABLES: Final[Mapping[str, Table]] = {
     table.name: table
-    for table in (INSTANCE_TYPES, OFFERS, REGIONS, EGRESS, THROUGHPUT, SPOT_EVENTS, SPOT_RISK, OBSERVATIONS)
+    for table in (
+        INSTANCE_TYPES,
+        OFFERS,
+        REGIONS,
+        EGRESS,
+        THROUGHPUT,
+        SPOT_EVENTS,
+        SPOT_RISK,
+        SPOT_MODELS,
+        OBSERVATIONS,
+    )
 }
 
 

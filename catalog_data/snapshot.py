@@ -7,7 +7,17 @@ from datetime import datetime
 
 import polars as pl
 
-from catalog_data.schema import EGRESS, INSTANCE_TYPES, OBSERVATIONS, OFFERS, PROVENANCE, REGIONS, SPOT_RISK, THROUGHPUT
+from catalog_data.schema import (
+    EGRESS,
+    INSTANCE_TYPES,
+    OBSERVATIONS,
+    OFFERS,
+    PROVENANCE,
+    REGIONS,
+    SPOT_MODELS,
+    SPOT_RISK,
+    THROUGHPUT,
+)
 from catalog_data.scopes import Quota
 
 HARDWARE = tuple(
@@ -62,6 +72,7 @@ class Snapshot:
     egress: pl.DataFrame
     throughput: pl.DataFrame
     spot_risk: pl.DataFrame
+    spot_models: pl.DataFrame
     observations: pl.DataFrame
     quotas: tuple[Quota, ...] = ()
 
@@ -77,7 +88,7 @@ class Snapshot:
         """A snapshot with these frames, by the names of its fields; those that are missing or None are empty."""
         found = {
             table.name: table.empty() if (frame := frames.pop(table.name, None)) is None else frame
-            for table in (REGIONS, EGRESS, THROUGHPUT, SPOT_RISK, OBSERVATIONS)
+            for table in (REGIONS, EGRESS, THROUGHPUT, SPOT_RISK, SPOT_MODELS, OBSERVATIONS)
         }
         if frames:
             raise TypeError(f"a snapshot has no {', '.join(frames)}")

@@ -28,10 +28,10 @@ from catalog_data.errors import (
     unreadable,
 )
 from catalog_data.refresh_state import read_state
-from catalog_data.schema import EGRESS, OBSERVATIONS, OFFERS, REGIONS, SPOT_RISK, TABLES, THROUGHPUT, Table
+from catalog_data.schema import EGRESS, OBSERVATIONS, OFFERS, REGIONS, SPOT_MODELS, SPOT_RISK, TABLES, THROUGHPUT, Table
 from catalog_data.snapshot import HARDWARE, Snapshot, SnapshotInfo, SourceAge
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 """The number of the layout of a catalog file; a later program reads earlier ones after `publishing.upgrade`."""
 
 
@@ -156,6 +156,23 @@ class Catalog:
             f" ORDER BY {names(OBSERVATIONS.key)}"
         )
 
+    def observations_ever(self) -> pl.DataFrame:
+        """OBSERVATIONS at every look on record, expired ones too: a row for each look of which a snapshot knows.
+
+        Looks that changed nothing were published by no snapshot of their own; of those the last ones alone are known.
+        """
+        looks = (
+            "SELECT o.*, o.observed_at AS seen FROM observations o"
+            " UNION SELECT o.*, s.confirmed_at FROM observations o JOIN sources s ON s.source = o.source"
+            " AND s.seq >= o.since_seq AND (o.until_seq IS NULL OR s.seq < o.until_seq)"
+            " AND s.confirmed_at > o.observed_at"
+        )
+        times = "seen AS observed_at, expires_at + (seen - observed_at) AS expires_at"
+        return self._frame(
+            f"SELECT {names(OBSERVATIONS.column_names)} FROM"
+            f" (SELECT * EXCLUDE (observed_at, expires_at, seen), {times} FROM ({looks})) ORDER BY observed_at"
+        )
+
     def held(self, table: Table, sources: Sequence[str]) -> pl.DataFrame:
         """What the sources said last (schema: the table), whether it holds or another source is believed."""
         return self._frame(
@@ -186,7 +203,7 @@ class Catalog:
         network: bool = True,
         spot_risk: bool = True,
     ) -> Snapshot:
-        """The frames that one question needs; without `network` or `spot_risk` those stay empty."""
+        """The frames that one question needs; those of the network, and of spot machines' risk, only if asked for."""
         info = self.resolve(at)
         until = at if isinstance(at, datetime) else None
         return Snapshot.of(
@@ -197,6 +214,7 @@ class Catalog:
             egress=self.table(EGRESS, info) if network else None,
             throughput=self.table(THROUGHPUT, info) if network else None,
             spot_risk=self.table(SPOT_RISK, info) if spot_risk else None,
+            spot_models=self.table(SPOT_MODELS, info) if spot_risk else None,
             observations=self.observations(info, until),
         )
 

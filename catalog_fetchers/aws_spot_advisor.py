@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, Field
 
-from catalog_data.schema import SPOT_RISK, Confidence
+from catalog_data.schema import MONTH_H, SPOT_RISK, Confidence
 from catalog_fetchers.answers import read_as
 from catalog_fetchers.base import Access, Page, Pages, Source, Tables
 from catalog_fetchers.ec2_hardware import CLOUD
@@ -69,6 +69,7 @@ def _risks(advice: _Advice, bands: dict[int, tuple[float, float]]) -> Iterator[d
                 "instance_type": name,
                 "interruption_low": low,
                 "interruption_high": high,
+                "period_h": MONTH_H,
             }
 
 

@@ -2,8 +2,7 @@
 
 Azure quotes the rate per hour: at 10 % a machine has a chance of 10 % of being evicted within the next hour
 (learn.microsoft.com/azure/virtual-machines/spot-vms). It gives bands: 0-5, 5-10, 10-15, 15-20 and 20+ percent.
-SPOT_RISK is the share that is lost within a month of `HOURS_A_MONTH` hours: of an hourly rate p, 1 - (1 - p)^730. So
-the lowest band says nothing of a month (0 to 1), and in the others hardly a machine lasts that long.
+They are kept as bands of an hour: hardly a machine lasts a month at 5 %.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ SpotResources
 """.strip()
 ROWS_A_PAGE: Final = 1000
 KNOWN_TYPES: Final = "known_types"
-HOURS_A_MONTH: Final = 730
+PERIOD_H: Final = 1.0
 BAND: Final = re.compile(r"(?P<low>\d+)(?:-(?P<high>\d+)|\+)")
 
 
@@ -86,7 +85,7 @@ def parse(pages: Pages, observed_at: datetime) -> Tables:
 def _rows(rates: Iterable[_Rate], names: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     for rate in rates:
         name = names.get(rate.sku_name.lower())
-        low, high = monthly_band(rate.eviction_rate)
+        low, high = band_of(rate.eviction_rate)
         if name:
             yield {
                 "cloud": CLOUD,
@@ -94,11 +93,12 @@ def _rows(rates: Iterable[_Rate], names: Mapping[str, str]) -> Iterator[dict[str
                 "instance_type": name,
                 "interruption_low": low,
                 "interruption_high": high,
+                "period_h": PERIOD_H,
             }
 
 
-def monthly_band(quoted: str) -> tuple[float, float]:
-    """The shares lost in a month (0 to 1) between which an hourly rate in percent lies, such as `5-10` or `20+`.
+def band_of(quoted: str) -> tuple[float, float]:
+    """The shares (0 to 1) between which a rate in percent lies, such as `5-10` or `20+`.
 
     Raises:
         AnswerError: it is no such band.
@@ -106,8 +106,8 @@ def monthly_band(quoted: str) -> tuple[float, float]:
     band = BAND.fullmatch(quoted.strip().removesuffix("%"))
     if band is None:
         raise AnswerError(f"eviction rates: {quoted!r} is no band of percents")
-    low, high = (min(int(percent) / 100, 1) for percent in (band["low"], band["high"] or "100"))
-    return 1 - (1 - low) ** HOURS_A_MONTH, 1 - (1 - high) ** HOURS_A_MONTH
+    low, high = (min(int(percent) / 100, 1.0) for percent in (band["low"], band["high"] or "100"))
+    return low, high
 
 
 SOURCE: Final = Source(

@@ -171,13 +171,13 @@ def _counted(source: Source, table: Table, bad: pl.DataFrame, earlier: pl.DataFr
     texts = [pl.col(name).cast(pl.String).fill_null("-") for name in table.key]
     rows = bad.with_columns(key=pl.concat_str(texts, separator=" "), price=price)
     known = earlier.filter((pl.col("source") == source.name) & (pl.col("table") == table.name)).select(
-        "key", "reason", before="price_usd_h", times="looks", at="seen_at"
+        "key", "reason", before="price_usd_h", times="looks", rejected_at="seen_at"
     )
     beside = rows.join(known.unique(["key", "reason"]), on=("key", "reason"), how="left", maintain_order="left")
     agrees = (pl.col("price") / pl.col("before")).is_between(0.5, 2).fill_null(value=True)
-    later = (pl.lit(seen_at) - pl.col("at")) >= APART
+    later = (pl.lit(seen_at) - pl.col("rejected_at")) >= APART
     looks = pl.when(agrees).then(pl.col("times") + later.cast(pl.Int64)).fill_null(1)
-    return beside.with_columns(looks=looks).drop("price", "before", "times", "at")
+    return beside.with_columns(looks=looks).drop("price", "before", "times", "rejected_at")
 
 
 def _last_good(table: Table, earlier: pl.DataFrame, good: pl.DataFrame, bad: pl.DataFrame) -> pl.DataFrame:

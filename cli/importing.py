@@ -1,4 +1,4 @@
-"""Imports: catalogs and grids that somebody else made, read once and published like any source."""
+"""Imports: catalogs, grids and traces that somebody else made, read once and published like any source."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from cli.exit_codes import ExitCode
 from cli.printer import Column, print_lines, print_table
 from cli.refresh_view import report_data
 from cli.refreshing import refreshed
+from cli.trace_import import holds_traces, trace_source
 from cli.wiring import parsed_instant
 
 TIMEOUT_S: Final = 600.0
@@ -37,13 +38,26 @@ class Import:
         return {**report_data(self.report), "left_out": [] if self.left_out is None else self.left_out.to_dicts()}
 
 
-def imported(place: str, as_of: str | None, *, dry_run: bool, changes_accepted: bool) -> Import:
-    """Import SkyPilot's catalog from a folder, a file or an address, or a grid between regions from a file."""
-    at = _instant(as_of)
+def imported(place: str, as_of: str | None, cloud: str | None, *, dry_run: bool, changes_accepted: bool) -> Import:
+    """Import SkyPilot's catalog from a folder, a file or an address, a grid between regions from a file, or traces."""
     left_out: list[pl.DataFrame] = []
-    source = _grid(Path(place), at) if _is_grid(Path(place)) else _catalog(place, at, left_out)
+    source = _source(place, as_of, cloud, left_out)
     report = refreshed([source], timeout_s=TIMEOUT_S, dry_run=dry_run, changes_accepted=changes_accepted)
     return Import(report, left_out[0] if left_out else None)
+
+
+def _source(place: str, as_of: str | None, cloud: str | None, left_out: list[pl.DataFrame]) -> Source:
+    """What the place holds, as a source."""
+    path, at = Path(place), _instant(as_of)
+    if holds_traces(path):
+        if at is not None:
+            raise CommandError(
+                "--as-of is for prices", hint="traces say themselves what was seen when", code=ExitCode.USAGE
+            )
+        return trace_source(path, _name(path.resolve().stem), cloud)
+    if cloud is not None:
+        raise CommandError(f"--cloud is for traces, and {place} holds none", code=ExitCode.USAGE)
+    return _grid(path, at) if _is_grid(path) else _catalog(place, at, left_out)
 
 
 def _instant(as_of: str | None) -> datetime | None:

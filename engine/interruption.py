@@ -13,39 +13,27 @@ import polars as pl
 
 from engine.billing import HOURS_A_MONTH
 
-AZURE_LOW_RATE: Final = 0.025
-AZURE_HIGH_RATE: Final = 0.075
-"""Middles of Azure's bands of evictions an hour, 0-5 % and 5-10 %.
-
-The catalog holds bands of a month. In those, 0-5 % an hour is anything (0 to 1), and every band from 5 % on is all
-(1 to 1): they cannot be told apart any more, and the mildest of them stands for all.
-"""
-
 LONGEST: Final = 50.0
 """Expected losses between two checkpoints (rate times length) from which on a run is taken never to end (e^50)."""
 _TINY: Final = 1e-12
-_WHOLE: Final = 1 - 1e-9
 
 
 def hazard_per_h() -> pl.Expr:
-    """The hazard of one machine, an hour, by `cloud`, `interruption_low` and `interruption_high` (shares a month).
+    """The hazard of one machine, an hour, by `interruption_low` and `interruption_high` (shares of `period_h` hours).
 
-    The middle p of the band is the share that is lost within a month of 730 hours, 1 - p = exp(-730 lambda), so that
-    lambda = -ln(1 - p) / 730. The open top band of EC2's Spot Advisor is 0.2 to 1, its middle 0.6. Null where there is
-    no band, or one from 0 to 1 that says nothing; of Azure see `AZURE_LOW_RATE`.
+    The middle p of the band is the share that is lost within the period of T hours, 1 - p = exp(-T lambda), so that
+    lambda = -ln(1 - p) / T. The open top band of EC2's Spot Advisor is 0.2 to 1, its middle 0.6. Null where there is
+    no band, or one from 0 to 1 that says nothing.
     """
     low, high = pl.col("interruption_low"), pl.col("interruption_high")
-    azure_rate = pl.when(low < _WHOLE).then(AZURE_LOW_RATE).otherwise(AZURE_HIGH_RATE)
-    says_nothing = (low <= 0) & (high >= _WHOLE)
-    return (
-        pl.when(low.is_null() | high.is_null())
-        .then(None)
-        .when((pl.col("cloud") == "azure") & (high >= _WHOLE))
-        .then(-(-azure_rate).log1p())
-        .when(says_nothing)
-        .then(None)
-        .otherwise(-(-(low + high) / 2).log1p() / HOURS_A_MONTH)
-    )
+    says_nothing = low.is_null() | high.is_null() | ((low <= 0) & (high >= 1))
+    return pl.when(~says_nothing).then(-(-(low + high) / 2).log1p() / pl.col("period_h"))
+
+
+def share_a_month(share: pl.Expr) -> pl.Expr:
+    """What a share that is lost within `period_h` hours comes to in a month of 730 hours: 1 - (1 - p)^(730 / T)."""
+    months = pl.col("period_h") / HOURS_A_MONTH
+    return pl.when(months == 1).then(share).otherwise(1 - (1 - share) ** (1 / months))
 
 
 def expected_interruptions(

@@ -21,7 +21,7 @@ from engine.carbon import carbon_kg
 from engine.chances import chance_to_get
 from engine.disks import disk_usd
 from engine.inputs import with_inputs
-from engine.interruption import expected_interruptions, expected_run_h, hazard_per_h
+from engine.interruption import expected_interruptions, expected_run_h, hazard_per_h, share_a_month
 from engine.startup import startup_h
 from engine.workload import Estimate, Preference, Task, Workload
 
@@ -47,20 +47,26 @@ def priced(timed: pl.DataFrame, task: Task, workload: Workload, snapshot: Snapsh
 
 
 def _with_bands(frame: pl.DataFrame, snapshot: Snapshot) -> pl.DataFrame:
-    """Add the interruption band of spot offers."""
+    """Add the interruption band of spot offers, as shares a month, and the hazard `of_one` machine."""
+    names = ("interruption_low", "interruption_high")
     if snapshot.spot_risk.is_empty():
         unknown = pl.lit(None, pl.Float64)
-        return frame.with_columns(unknown.alias("interruption_low"), unknown.alias("interruption_high"))
+        return frame.with_columns(unknown.alias(name) for name in (*names, "of_one"))
     bands = snapshot.spot_risk.select(
-        "cloud", "region", "instance_type", "interruption_low", "interruption_high"
-    ).with_columns(pl.lit(str(Purchase.SPOT)).alias("purchase"))
+        "cloud",
+        "region",
+        "instance_type",
+        pl.lit(str(Purchase.SPOT)).alias("purchase"),
+        hazard_per_h().alias("of_one"),
+        *(share_a_month(pl.col(name)).alias(name) for name in names),
+    )
     return frame.join(bands, on=["cloud", "region", "instance_type", "purchase"], how="left", maintain_order="left")
 
 
 def _with_hours(frame: pl.DataFrame, task: Task) -> pl.DataFrame:
     """Add what the machines take to be ready, and the run with the interruptions to be expected."""
     estimate, work_h = task.estimate or Estimate(), pl.col("work_h")
-    ready = frame.with_columns((startup_h() + estimate.setup_h).alias("setup_h"), hazard_per_h().alias("of_one"))
+    ready = frame.with_columns((startup_h() + estimate.setup_h).alias("setup_h"))
     if ready["of_one"].null_count() == ready.height:
         unknown = pl.lit(None, pl.Float64)
         run = ready.with_columns(work_h.alias("hours"), unknown.alias("interruptions"), unknown.alias("hazard"))

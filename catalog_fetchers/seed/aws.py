@@ -26,7 +26,7 @@ from typing import Any, Final
 import polars as pl
 
 from catalog_data.checks import family, sibling_ratio
-from catalog_data.schema import INSTANCE_TYPES, OFFERS, SPOT_RISK, Confidence, Purchase
+from catalog_data.schema import INSTANCE_TYPES, MONTH_H, OFFERS, SPOT_RISK, Confidence, Purchase
 from catalog_fetchers.ec2_hardware import CLOUD, Machine, instance_types, is_mac
 from catalog_fetchers.seed.packages import Package
 from catalog_fetchers.seed.part import Part, cloudprice_confidence, stamped
@@ -206,9 +206,9 @@ def cloudprice_prices(cloudprice: Package) -> pl.DataFrame:
 def spot_risk(listed: Mapping[str, Any]) -> pl.DataFrame:
     """Bands of interruption by region and type."""
     rows = [
-        (CLOUD, region, name, *_INTERRUPTIONS[linux["pct_interrupt"]])
+        (CLOUD, region, name, *_INTERRUPTIONS[linux["pct_interrupt"]], MONTH_H)
         for name, region, linux in _linux(listed)
         if linux.get("pct_interrupt") in _INTERRUPTIONS
     ]
-    columns = ["cloud", "region", "instance_type", "interruption_low", "interruption_high"]
+    columns = ["cloud", "region", "instance_type", "interruption_low", "interruption_high", "period_h"]
     return pl.DataFrame(rows, schema=columns, orient="row")

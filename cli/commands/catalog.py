@@ -7,6 +7,7 @@ import typer
 from cli.commands import (
     catalog_diff,
     catalog_doctor,
+    catalog_fit,
     catalog_forget,
     catalog_history,
     catalog_import,
@@ -23,6 +24,7 @@ app = typer.Typer(
 )
 app.command("refresh")(catalog_refresh.refresh)
 app.command("import")(catalog_import.import_)
+app.command("fit")(catalog_fit.fit)
 app.command("sources")(catalog_sources.sources)
 app.command("rejected")(catalog_rejected.rejected)
 app.command("offers")(catalog_offers.offers)

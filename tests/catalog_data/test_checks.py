@@ -68,7 +68,7 @@ def gpu_machine(**columns: Any) -> Row:
 def risk(**columns: Any) -> Row:
     """A band of interruptions from 5 to 10 %, but for `columns`."""
     place = {"cloud": "aws", "region": "us-east-1", "instance_type": "m5.large"}
-    return {**place, "interruption_low": 0.05, "interruption_high": 0.10, **PROVENANCE, **columns}
+    return {**place, "interruption_low": 0.05, "interruption_high": 0.10, "period_h": 730.0, **PROVENANCE, **columns}
 
 
 def frame(table: Table, rows: Sequence[Row]) -> pl.DataFrame:

@@ -38,6 +38,7 @@ def test_tables_go_by_their_names() -> None:
         "throughput",
         "spot_events",
         "spot_risk",
+        "spot_models",
         "observations",
     ]
 

@@ -31,7 +31,7 @@ def test_offer_rows_are_offers_and_hardware() -> None:
 def test_missing_frames_are_empty() -> None:
     """They have the schema of their table, so that code needs no special case."""
     snapshot = Snapshot.of(INFO, pl.DataFrame(schema=OFFER_ROWS))
-    for name in ("regions", "egress", "throughput", "spot_risk"):
+    for name in ("regions", "egress", "throughput", "spot_risk", "spot_models"):
         assert getattr(snapshot, name).is_empty()
         assert "source" in getattr(snapshot, name).columns
 

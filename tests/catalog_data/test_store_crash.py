@@ -106,7 +106,7 @@ def test_a_writer_is_killed_at_every_size_of_its_files(path: Path, files: list[P
     publish(path, {"offers": files[0]}, published_at=NOON, note=files[0].stem)
     before = path.read_bytes()
     died = 0
-    for sixteenth in range(1, 33, 3):
+    for sixteenth in range(1, 40, 3):
         _, sender = PROCESSES.Pipe(duplex=False)
         room = len(before) * sixteenth // 16
         with running(publish_with_room, path, files[1], room, True, sender) as writer:

@@ -248,10 +248,10 @@ def test_a_disk_that_is_too_small_for_the_first(tmp_path: Path) -> None:
 
 
 def test_a_small_disk(tmp_path: Path) -> None:
-    """The same on a file system of 6 MB that is really full, where one can be mounted."""
+    """The same on a file system of 7 MB that is really full, where one can be mounted."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    mount = f"mount -t tmpfs -o size=6m tmpfs {shlex.quote(str(folder))}"
+    mount = f"mount -t tmpfs -o size=7m tmpfs {shlex.quote(str(folder))}"
     alone = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"]), "sh", "-c"]
     if shutil.which("unshare") is None or subprocess.run([*alone, mount], capture_output=True, check=False).returncode:
         pytest.skip("this machine lets nobody mount a file system of their own")

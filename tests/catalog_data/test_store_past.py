@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Final
 
 import duckdb
 import pytest
@@ -11,9 +12,9 @@ from polars.testing import assert_frame_equal
 
 from catalog_data.errors import CatalogMissingError, CatalogTooOldError
 from catalog_data.publishing import prune, upgrade
-from catalog_data.schema import OBSERVATIONS, OFFERS, TABLES
+from catalog_data.schema import OBSERVATIONS, OFFERS, SPOT_MODELS, SPOT_RISK, TABLES
 from catalog_data.store import FORMAT, Catalog, OfferFilter
-from tests.kits.rows import NOON, offer, offers, published
+from tests.kits.rows import NOON, frame, offer, offers, published, row
 
 DAY = timedelta(days=1)
 
@@ -28,13 +29,22 @@ def path(tmp_path: Path) -> Path:
     return path
 
 
+def as_format(path: Path, number: int) -> None:
+    """Rewrite a catalog as format 2 or 3 had it."""
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(f"UPDATE meta SET format = {number}; DROP TABLE spot_models; DROP TABLE held_spot_models")
+        for name in ("spot_risk", "held_spot_risk"):
+            connection.execute(f"ALTER TABLE {name} DROP COLUMN period_h")
+
+
 def as_format_1(path: Path) -> None:
     """Rewrite a catalog as format 1 had it."""
+    as_format(path, 3)
     with duckdb.connect(str(path)) as connection:
         connection.execute("ALTER TABLE offers DROP COLUMN quantity; ALTER TABLE offers DROP COLUMN unconfirmed")
         connection.execute("ALTER TABLE sources DROP COLUMN confirmed_at; DROP TABLE given")
         connection.execute("DROP TABLE observations; DROP TABLE complete; UPDATE meta SET format = 1")
-        for name in TABLES:
+        for name in TABLES.keys() - {"spot_models"}:
             connection.execute(f"DROP TABLE held_{name}")
 
 
@@ -61,17 +71,43 @@ def test_an_earlier_layout_is_rewritten(path: Path) -> None:
 def test_a_layout_without_the_ids_that_were_given_gets_them(path: Path) -> None:
     """Format 2 lacked that table at first; its first snapshot is the embedded catalog's. Those that have it keep it."""
     before = all_snapshots(path)
+    as_format(path, 2)
     with duckdb.connect(str(path)) as connection:
-        connection.execute("DROP TABLE given; UPDATE meta SET format = 2")
+        connection.execute("DROP TABLE given")
     upgrade(path)
     with Catalog.open(path) as catalog:
         assert catalog.given_ids() == {catalog.snapshots()[0].id}
+    as_format(path, 2)
     with duckdb.connect(str(path)) as connection:
-        connection.execute("UPDATE given SET id = 'theirs'; UPDATE meta SET format = 2")
+        connection.execute("UPDATE given SET id = 'theirs'")
     upgrade(path)
     with Catalog.open(path) as catalog:
         assert catalog.given_ids() == {"theirs"}
     assert all_snapshots(path) == before
+
+
+AWS_BAND: Final = row(SPOT_RISK, interruption_low=0.05, interruption_high=0.1)
+MILD: Final = row(SPOT_RISK, cloud="azure", interruption_low=0.0, interruption_high=1 - 0.95**730)
+WORSE: Final = row(SPOT_RISK, cloud="azure", instance_type="nc", interruption_low=1 - 0.9**730, interruption_high=1.0)
+
+
+@pytest.mark.parametrize("earlier", [1, 3])
+def test_bands_get_their_period(tmp_path: Path, earlier: int) -> None:
+    """Bands were of a month; those that Azure says of an hour get back what can be told of them."""
+    path = tmp_path / "catalog.duckdb"
+    info = published(path, spot_risk=frame(SPOT_RISK, AWS_BAND, MILD, WORSE))
+    as_format_1(path) if earlier == 1 else as_format(path, earlier)
+    upgrade(path)
+    with Catalog.open(path) as catalog:
+        columns = ("cloud", "instance_type", "interruption_low", "interruption_high", "period_h")
+        for rows in (catalog.table(SPOT_RISK, info), catalog.held(SPOT_RISK, ["price_page"])):
+            assert rows.select(columns).rows() == [
+                ("aws", "m5.large", 0.05, 0.1, 730),
+                ("azure", "m5.large", 0, 0.05, 1),
+                ("azure", "nc", 0.05, 0.1, 1),
+            ]
+        assert catalog.table(SPOT_MODELS, info).is_empty()
+    published(path, spot_models=frame(SPOT_MODELS, row(SPOT_MODELS)), at=NOON + DAY)
 
 
 def test_a_catalog_of_today_is_left_as_it_is(path: Path) -> None:

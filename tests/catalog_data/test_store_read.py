@@ -11,7 +11,17 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from catalog_data.errors import CatalogMissingError, UnknownSnapshotError
-from catalog_data.schema import EGRESS, INSTANCE_TYPES, OFFERS, REGIONS, SPOT_RISK, THROUGHPUT
+from catalog_data.publishing import Claims
+from catalog_data.schema import (
+    EGRESS,
+    INSTANCE_TYPES,
+    OBSERVATIONS,
+    OFFERS,
+    REGIONS,
+    SPOT_MODELS,
+    SPOT_RISK,
+    THROUGHPUT,
+)
 from catalog_data.snapshot import OFFER_ROWS, Snapshot
 from catalog_data.store import Catalog, OfferFilter
 from tests.kits.rows import NOON, frame, machine, offer, offers, published, row
@@ -213,7 +223,9 @@ def test_hostile_text_is_text(path: Path) -> None:
 
 def test_a_snapshot_has_what_the_question_needs(path: Path) -> None:
     """All frames follow their tables; the network and the risk are read only where they are asked for."""
-    tables = {table.name: frame(table, row(table)) for table in (OFFERS, REGIONS, EGRESS, THROUGHPUT, SPOT_RISK)}
+    tables = {
+        table.name: frame(table, row(table)) for table in (OFFERS, REGIONS, EGRESS, THROUGHPUT, SPOT_RISK, SPOT_MODELS)
+    }
     info = published(path, tables)
     with Catalog.open(path) as catalog:
         whole = catalog.snapshot()
@@ -222,10 +234,10 @@ def test_a_snapshot_has_what_the_question_needs(path: Path) -> None:
     assert whole.info == lean.info == info
     assert whole.offers.schema == lean.offers.schema == OFFER_ROWS
     assert (whole.offers.height, lean.offers.height) == (1, 0)
-    for table in (REGIONS, EGRESS, THROUGHPUT, SPOT_RISK):
+    for table in (REGIONS, EGRESS, THROUGHPUT, SPOT_RISK, SPOT_MODELS):
         assert_frame_equal(getattr(whole, table.name), tables[table.name])
     assert lean.regions.height == 1
-    for table in (EGRESS, THROUGHPUT, SPOT_RISK):
+    for table in (EGRESS, THROUGHPUT, SPOT_RISK, SPOT_MODELS):
         assert_frame_equal(getattr(lean, table.name), table.empty())
 
 
@@ -234,7 +246,7 @@ def test_a_snapshot_can_be_made_of_offers_alone(path: Path) -> None:
     info = published(path)
     snapshot = Snapshot.of(info, pl.DataFrame(schema=OFFER_ROWS))
     assert snapshot.sources == ()
-    for table in (REGIONS, EGRESS, THROUGHPUT, SPOT_RISK):
+    for table in (REGIONS, EGRESS, THROUGHPUT, SPOT_RISK, SPOT_MODELS):
         assert_frame_equal(getattr(snapshot, table.name), table.empty())
 
 
@@ -370,3 +382,30 @@ def open_files() -> set[str]:
     """The files that this process holds open."""
     descriptors = Path("/proc/self/fd")
     return {str(entry.readlink()) for entry in descriptors.iterdir() if entry.is_symlink()}
+
+
+def test_every_look_at_stock_is_on_record(path: Path) -> None:
+    """What was seen first, what later looks confirmed, and what took its place; each holds as long as the first."""
+    hour = timedelta(hours=1)
+    key = {"cloud": "aws", "source": "shop"}
+
+    def look(number: int, level: float, price: float) -> None:
+        at = NOON + number * hour
+        seen = row(OBSERVATIONS, **key, level=level, observed_at=at, expires_at=at + 2 * hour)
+        published(
+            path,
+            offers=offers(offer(source="shop", price_usd_h=price)),
+            observations=frame(OBSERVATIONS, seen),
+            at=at,
+            looks={"shop": Claims(confirmed_at=at)},
+        )
+
+    look(0, 1.0, price=1)
+    look(1, 1.0, price=2)
+    look(5, 0.0, price=2)
+    with Catalog.open(path) as catalog:
+        found = catalog.observations_ever()
+    assert found.schema == OBSERVATIONS.polars_schema()
+    assert found.select("level", "observed_at", "expires_at").rows() == [
+        (level, NOON + number * hour, NOON + (number + 2) * hour) for number, level in ((0, 1), (1, 1), (5, 0))
+    ]

@@ -159,8 +159,8 @@ def test_a_type_that_is_not_sold_as_spot_has_no_spot_price() -> None:
 def test_bands_of_interruption() -> None:
     """`10-15%` is a share from 0.10 to 0.15, and `>20%` has no upper end but one."""
     assert sorted(aws.spot_risk(M5).rows()) == [
-        ("aws", "eu-west-1", "m5.large", 0.2, 1.0),
-        ("aws", "us-east-1", "m5.large", 0.1, 0.15),
+        ("aws", "eu-west-1", "m5.large", 0.2, 1.0, 730.0),
+        ("aws", "us-east-1", "m5.large", 0.1, 0.15, 730.0),
     ]
 
 

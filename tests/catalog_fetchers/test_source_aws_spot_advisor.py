@@ -27,10 +27,10 @@ def pages(tmp_path: Path) -> Pages:
 def test_bands_are_those_of_the_labels(pages: Pages) -> None:
     """`10-15%` is a share of 0.10 to 0.15 and `>20%` has no upper end but one; Windows is left out."""
     risk = require_conforming(SOURCE, pages)["spot_risk"]
-    assert risk.select("region", "instance_type", "interruption_low", "interruption_high").rows() == [
-        ("us-east-1", "m5.large", 0.10, 0.15),
-        ("us-east-1", "g5.xlarge", 0.20, 1.0),
-        ("eu-west-1", "m5.large", 0.0, 0.05),
+    assert risk.select("region", "instance_type", "interruption_low", "interruption_high", "period_h").rows() == [
+        ("us-east-1", "m5.large", 0.10, 0.15, 730.0),
+        ("us-east-1", "g5.xlarge", 0.20, 1.0, 730.0),
+        ("eu-west-1", "m5.large", 0.0, 0.05, 730.0),
     ]
 
 

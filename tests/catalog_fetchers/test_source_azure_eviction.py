@@ -1,4 +1,4 @@
-"""Azure's eviction rates: bands by the hour, and what they come to in a month."""
+"""Azure's eviction rates: bands by the hour."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from catalog_data.schema import OFFERS, Confidence, Purchase
-from catalog_fetchers.azure_eviction import SOURCE, monthly_band
+from catalog_fetchers.azure_eviction import SOURCE, band_of
 from catalog_fetchers.base import Pages
 from catalog_fetchers.errors import AnswerError, RepeatedPageError
 from catalog_fetchers.rows import rows_of
@@ -62,18 +62,25 @@ def test_types_get_their_names_back(pages: Pages) -> None:
 
 @pytest.mark.parametrize(
     ("quoted", "low", "high"),
-    [("0-5", 0, 1), ("5-10", 1, 1), ("20+", 1, 1), ("0-0", 0, 0), ("0-5%", 0, 1)],
+    [("0-5", 0, 0.05), ("5-10", 0.05, 0.1), ("20+", 0.2, 1), ("0-0", 0, 0), ("0-5%", 0, 0.05)],
 )
-def test_an_hourly_rate_in_a_month(quoted: str, low: float, high: float) -> None:
-    """5 % an hour leave 0.95^730 of the machines after a month: none."""
-    assert monthly_band(quoted) == pytest.approx((low, high), abs=1e-12)
+def test_a_band_of_percents(quoted: str, low: float, high: float) -> None:
+    """It is one of shares; the open one ends with all."""
+    assert band_of(quoted) == (low, high)
+
+
+def test_bands_are_of_an_hour(pages: Pages) -> None:
+    """Azure says it of an hour, and so does the catalog."""
+    rows = SOURCE.parse(pages, LOOK)["spot_risk"]
+    assert set(rows["period_h"]) == {1.0}
+    assert (rows["interruption_low"] < rows["interruption_high"]).all()
 
 
 @pytest.mark.parametrize("quoted", ["low", "", "5 to 10", "-5"])
 def test_another_form_of_band_is_said(quoted: str) -> None:
     """Nothing is guessed from it."""
     with pytest.raises(AnswerError, match="is no band"):
-        monthly_band(quoted)
+        band_of(quoted)
 
 
 def test_the_second_page_is_asked_for_by_its_token(tmp_path: Path) -> None:

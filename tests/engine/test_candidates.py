@@ -461,9 +461,9 @@ def test_what_is_assumed_of_the_requirements_is_said() -> None:
 
 
 def test_what_would_be_interrupted_for_ever_falls_out() -> None:
-    """4,000 h on Azure's worst machines, of which 7.5 % an hour are lost: not in this life; in parts it is done."""
+    """4,000 h on machines of which 7.5 % an hour are lost: not in this life; in parts it is done."""
     spot = offer("azure", "eastus", "nc", 1.0, purchase=Purchase.SPOT)
-    lost = market([spot, spot | {"zone": "1"}], spot_risk=[risk("azure", "eastus", "nc", 1.0, 1.0)])
+    lost = market([spot, spot | {"zone": "1"}], spot_risk=[risk("azure", "eastus", "nc", 0.05, 0.1, 1.0)])
     asked = (Requirement(vcpus=Range(4, exact=False), purchases=(Purchase.SPOT,)),)
     task = Task("t", requirements=asked, estimate=Estimate(hours=4000.0))
     never = found(task, lost)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.interruption import LONGEST, expected_interruptions, expected_run_h, hazard_per_h
+from engine.interruption import LONGEST, expected_interruptions, expected_run_h, hazard_per_h, share_a_month
 
 HAZARD, WORK = pl.col("hazard"), pl.col("work")
 
@@ -144,31 +144,37 @@ def test_columns_may_differ_by_row() -> None:
     assert runs.to_list() == [expected(0.1, 6.0, 2, 1.0, 0.5)[1], expected(0.1, 6.0, 3, None, 0.25)[1]]
 
 
-def hazard_of(cloud: str, low: float | None, high: float | None) -> float | None:
+def hazard_of(low: float | None, high: float | None, period_h: float = 730.0) -> float | None:
     """The hazard of one band."""
-    row = {"cloud": cloud, "interruption_low": low, "interruption_high": high}
-    schema = {"cloud": pl.String, "interruption_low": pl.Float64, "interruption_high": pl.Float64}
-    hazard: float | None = pl.DataFrame([row], schema).select(hazard_per_h()).item()
+    band = {"interruption_low": low, "interruption_high": high, "period_h": period_h}
+    hazard: float | None = pl.DataFrame([band], dict.fromkeys(band, pl.Float64)).select(hazard_per_h()).item()
     return hazard
 
 
 @pytest.mark.parametrize(("low", "high", "share"), [(0.0, 0.05, 0.025), (0.05, 0.1, 0.075), (0.2, 1.0, 0.6)])
 def test_hazard_of_a_monthly_band(low: float, high: float, share: float) -> None:
     """After 730 hours the middle of the band is gone; the open top band has its middle at 0.6."""
-    hazard = hazard_of("aws", low, high)
+    hazard = hazard_of(low, high)
     assert hazard is not None
     assert -math.expm1(-hazard * 730) == pytest.approx(share)
 
 
-def test_hazard_of_bands_that_azure_quoted_an_hour() -> None:
-    """0-5 % an hour is anything in a month; from 5 % on a month says no more than that."""
-    mild, worse = hazard_of("azure", 0.0, 1 - 0.95**730), hazard_of("azure", 1 - 0.9**730, 1.0)
-    assert mild == pytest.approx(-math.log(0.975))
-    assert worse == pytest.approx(-math.log(0.925))
+@pytest.mark.parametrize(("low", "high", "share"), [(0.0, 0.05, 0.025), (0.05, 0.1, 0.075), (0.2, 1.0, 0.6)])
+def test_hazard_of_an_hourly_band(low: float, high: float, share: float) -> None:
+    """Azure quotes its bands of an hour: after one hour the middle of the band is gone."""
+    assert hazard_of(low, high, 1.0) == pytest.approx(-math.log(1 - share))
+
+
+def test_shares_of_a_month() -> None:
+    """Of 730 hours a share stays as it is; 0.1 % an hour leave 0.999^730 of the machines."""
+    frame = pl.DataFrame({"p": [0.05, 0.001, 0.05, 0.0], "period_h": [730.0, 1.0, 1.0, 1.0]})
+    shares = frame.select(share_a_month(pl.col("p"))).to_series().to_list()
+    assert shares[0] == 0.05
+    assert shares[1:] == pytest.approx([1 - 0.999**730, 1.0, 0.0])
 
 
 def test_hazard_of_what_says_nothing() -> None:
     """No band, half a band, or one from nothing to all."""
-    assert hazard_of("aws", None, None) is None
-    assert hazard_of("azure", None, 1.0) is None
-    assert hazard_of("gcp", 0.0, 1.0) is None
+    assert hazard_of(None, None) is None
+    assert hazard_of(None, 1.0) is None
+    assert hazard_of(0.0, 1.0, 1.0) is None

@@ -170,7 +170,7 @@ def test_what_is_never_done_charges_nobody() -> None:
     lost = offer("azure", "eastus", "nc", 1.0, purchase=Purchase.SPOT)
     where = [region("azure", "eastus", carbon_g_kwh=400.0), region("cloudy", "r")]
     endless = replace(HOUR, estimate=Estimate(hours=4000.0))
-    tables: dict[str, Any] = {"regions": where, "spot_risk": [risk("azure", "eastus", "nc", 1.0, 1.0)]}
+    tables: dict[str, Any] = {"regions": where, "spot_risk": [risk("azure", "eastus", "nc", 0.05, 0.1, 1.0)]}
     for price in (0.0, 100.0):
         workload = Workload("w", (endless,), carbon=Carbon(price_usd_t=price))
         assert figures(endless, PLAIN, lost, workload=workload, **tables)["surcharge_usd"] == 0.0

@@ -17,7 +17,7 @@ from engine.chances import (
     SPOT_OTHER,
 )
 from engine.disks import DISK_RATES
-from engine.interruption import AZURE_HIGH_RATE, AZURE_LOW_RATE, LONGEST
+from engine.interruption import LONGEST
 from engine.startup import (
     ASSUMED_STARTUP_H,
     EC2_STARTUP_H,
@@ -43,14 +43,22 @@ def startup_h(row: Row) -> float:
     return ASSUMED_STARTUP_H
 
 
-def hazard_per_h(row: Row, band: tuple[float, float] | None) -> float | None:
-    """Of one machine: so that exp(-730 hazard) of them are left after a month; None where nothing is known."""
-    if band is None or row["purchase"] != "spot":
+def hazard_per_h(row: Row, risk: Row | None) -> float | None:
+    """Of one machine: so that exp(-T hazard) of them are left after a period T; None where nothing is known."""
+    if risk is None or row["purchase"] != "spot":
         return None
-    low, high = band
-    if row["cloud"] == "azure" and high >= 1:
-        return -math.log(1 - (AZURE_LOW_RATE if low < 1 else AZURE_HIGH_RATE))
-    return None if (low, high) == (0.0, 1.0) else -math.log(1 - (low + high) / 2) / MONTH_H
+    low, high = risk["interruption_low"], risk["interruption_high"]
+    return None if (low, high) == (0.0, 1.0) else -math.log(1 - (low + high) / 2) / risk["period_h"]
+
+
+def shares_a_month(risk: Row | None) -> tuple[float | None, float | None]:
+    """The band of what is lost within a month, in which a plan says it."""
+    if risk is None:
+        return None, None
+    low, high = (
+        1 - (1 - risk[name]) ** (MONTH_H / risk["period_h"]) for name in ("interruption_low", "interruption_high")
+    )
+    return low, high
 
 
 def segments(work_h: float, checkpoint_h: float | None) -> Iterator[float]:

@@ -11,6 +11,7 @@ import polars as pl
 from catalog_data.schema import (
     ANYWHERE,
     EGRESS,
+    MONTH_H,
     OBSERVATIONS,
     OTHER_CONTINENT,
     REGIONS,
@@ -110,9 +111,9 @@ def default_links(same_region: float = 10.0, same_continent: float = 5.0, other_
     ]
 
 
-def risk(cloud: str, region_name: str, instance_type: str, low: float, high: float) -> Row:
-    """A row of SPOT_RISK."""
-    band = {"interruption_low": low, "interruption_high": high}
+def risk(cloud: str, region_name: str, instance_type: str, low: float, high: float, period_h: float = MONTH_H) -> Row:
+    """A row of SPOT_RISK, of a month unless the period is another one."""
+    band = {"interruption_low": low, "interruption_high": high, "period_h": period_h}
     return {"cloud": cloud, "region": region_name, "instance_type": instance_type, **band, **PROVENANCE}
 
 

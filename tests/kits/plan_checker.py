@@ -15,6 +15,7 @@ from catalog_data.snapshot import Snapshot
 from engine.plan import Option, Placement, Plan
 from engine.workload import Edge, Objective, Task, Workload
 from tests.kits.choices import antichains_of, exceeded, figures, moved, order_of, within_limits
+from tests.kits.cost_model import shares_a_month
 from tests.kits.ways import Figures, Market, Way, homes, met, timed, ways
 
 
@@ -152,7 +153,7 @@ def _placement_faults(placement: Placement, task: Task, way: Way, market: Market
     available = [known["available"] for known in way.rows if known["available"] is not None]
     levels = [level for known in way.rows if (level := market.capacity(known)) is not None]
     spot = placement.purchase == "spot"
-    risk = market.risks.get((row["cloud"], row["region"], row["instance_type"]), (None, None)) if spot else (None, None)
+    band = shares_a_month(market.risks.get((row["cloud"], row["region"], row["instance_type"])) if spot else None)
     for what, said, is_so in (
         ("num_nodes", placement.num_nodes, task.num_nodes),
         ("vcpus", placement.vcpus, row["vcpus"]),
@@ -161,11 +162,12 @@ def _placement_faults(placement: Placement, task: Task, way: Way, market: Market
         ("accelerators", placement.accelerator_count, row["accelerator_count"]),
         ("available", placement.available, True if available else None),
         ("capacity", placement.capacity, max(levels, default=None)),
-        ("interruptions", (placement.interruption_low, placement.interruption_high), risk),
     ):
         if said != is_so:
             yield f"{what} {said}, it is {is_so}"
     for what, said_figure, figure in (
+        ("least interruptions", placement.interruption_low, band[0]),
+        ("most interruptions", placement.interruption_high, band[1]),
         ("setup", placement.setup_h, way.setup_h),
         ("hours", placement.hours, way.hours),
         ("billed hours", placement.billed_h, way.billed_h),

@@ -33,8 +33,8 @@ REGIONS = {
     ("oci", "moon-1"): (None, None),
     ("vultr", "ewr"): ("north_america", "US"),
 }
-BANDS = ((0.05, 0.1), (0.2, 1.0), (0.0, 1.0))
-"""Of a month: seldom, often, and what says nothing."""
+BANDS = ((0.05, 0.1, 730.0), (0.2, 1.0, 730.0), (0.05, 0.1, 1.0), (0.0, 1.0, 730.0))
+"""Of a month: seldom and often; of an hour; and what says nothing."""
 NAMES = tuple(f"{cloud}:{name}" for cloud, name in PLACES)
 MACHINES = (*3 * ((None, None), ("H100", 8.0), ("T4", 1.0)), ("H100", 1.0), ("A10", 0.5))
 PRICES = st.integers(1, 12).map(lambda quarters: quarters / 4)

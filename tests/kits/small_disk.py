@@ -16,7 +16,7 @@ from catalog_data.publishing import publish
 from catalog_data.store import Catalog
 from tests.kits.rows import NOON
 
-SPARE_KIB = (0, 64, 512, 1024, 1536, 2048, 2560, 3072, 4096)
+SPARE_KIB = (0, 64, 512, 1024, 1536, 2048, 2560, 3072, 4096, 4608)
 
 
 def main(folder: Path, first: Path, following: Path) -> list[tuple[str, str] | None]:

@@ -99,8 +99,7 @@ class Market:
         self.regions = {(row["cloud"], row["region"]): row for row in self.snapshot.regions.to_dicts()}
         self.links = {(row["src"], row["dst"]): row["gbit_s"] for row in self.snapshot.throughput.to_dicts()}
         self.risks = {
-            (row["cloud"], row["region"], row["instance_type"]): (row["interruption_low"], row["interruption_high"])
-            for row in self.snapshot.spot_risk.to_dicts()
+            (row["cloud"], row["region"], row["instance_type"]): row for row in self.snapshot.spot_risk.to_dicts()
         }
         self.levels: dict[tuple[str | None, ...], list[float]] = {}
         for row in self.snapshot.observations.to_dicts():
