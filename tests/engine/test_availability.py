@@ -14,6 +14,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from engine.availability import FIRST_AGES_H, AvailabilityModel, fit_availability
+from engine.semi_markov import SemiMarkov
 from engine.spot_market import Trace
 from tests.kits.seen_zones import constant, recorded, sampled, seen
 
