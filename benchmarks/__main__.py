@@ -12,7 +12,7 @@ from typing import Final
 from benchmarks.registry import CASES
 from benchmarks.result import SkippedError
 
-PACKAGES: Final = ("duckdb", "highspy", "polars", "pulp", "pydantic", "typer")
+PACKAGES: Final = ("duckdb", "highspy", "numpy", "polars", "pulp", "pydantic", "typer")
 
 
 def main() -> None:

@@ -8,25 +8,23 @@ code: 0, 1 if the model is not calibrated or no better than the one without memo
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final
 
 import numpy as np
 
+from benchmarks.trace_folders import traces_in
+from benchmarks.usage import Parser, refuse
 from engine.availability import AvailabilityModel, fit_availability
 from engine.intervals import beta_interval
 from engine.spot_forecast import Forecasts, Foretold, forecasts_at_age, forecasts_at_first_sight, foretold
 from engine.spot_market import SECONDS_AN_HOUR, Trace
 from engine.spot_runs import down_runs, up_runs
 from engine.survival import LifeTable, life_table_of
-from engine.trace_fields import NotATraceError, TraceError
-from engine.trace_text import read_trace
 
-USAGE: Final = 64
 AGES_H: Final = (0.0, 0.5, 1.0, 3.0, 6.0, 24.0)
 AHEAD_H: Final = (1.0, 6.0)
 SURVIVAL_H: Final = (1 / 6, 0.5, 1.0, 2.0, 3.0, 6.0, 12.0, 24.0, 48.0)
@@ -173,14 +171,9 @@ def _column(share: float) -> int:
     return round(min(max(share, 0.0), 1.0) * COLUMNS)
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        _refuse(f"{self.prog}: {message}")
-
-
 def main() -> None:
     """Fit on the traces of some folders, judge on those of another."""
-    parser = _Parser(prog="python -m benchmarks.calibration", description="Forecasts of fitted models against traces.")
+    parser = Parser(prog="python -m benchmarks.calibration", description="Forecasts of fitted models against traces.")
     parser.add_argument("--fit", nargs="+", type=Path, required=True, metavar="FOLDER", help="traces to fit to")
     parser.add_argument("--eval", type=Path, required=True, metavar="FOLDER", help="traces to judge on")
     arguments = parser.parse_args()
@@ -188,7 +181,7 @@ def main() -> None:
     evaluated = _read(arguments.eval)
     found = judged(fit, evaluated)
     if not found.rows:
-        _refuse(f"{arguments.eval}: no run whose beginning and end were seen")
+        refuse(f"{arguments.eval}: no run whose beginning and end were seen")
     print(f"{len(fit)} traces fitted, {len(found.model.classes)} classes; {len(found.seen)} traces judged")
     print(HEADER)
     for row in found.rows:
@@ -204,24 +197,10 @@ def main() -> None:
 
 def _read(folder: Path) -> list[Trace]:
     """The traces of a folder and of those below."""
-    if not folder.is_dir():
-        _refuse(f"{folder}: no such folder")
-    traces = []
-    for path in sorted((*folder.rglob("*.json"), *folder.rglob("*.csv"))):
-        try:
-            traces.append(read_trace(path.read_text(encoding="utf-8"), str(path)))
-        except NotATraceError:
-            continue
-        except (TraceError, OSError, UnicodeDecodeError) as error:
-            _refuse(f"{path}: no trace: {error}")
+    traces = list(traces_in(folder).values())
     if not traces:
-        _refuse(f"{folder}: no trace (*.json, *.csv) is in it")
+        refuse(f"{folder}: no trace (*.json, *.csv) is in it")
     return traces
-
-
-def _refuse(message: str) -> NoReturn:
-    print(message, file=sys.stderr)
-    sys.exit(USAGE)
 
 
 if __name__ == "__main__":

@@ -8,19 +8,18 @@ nothing to compare.
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final
 
 from benchmarks.skypilot_model import Case, CaseError, figures, problem_of, read_case, usd_of
+from benchmarks.usage import Parser, refuse
 from engine.problems.dag import solve
 from engine.workload import Objective
 
-USAGE: Final = 64
 TOLERANCE: Final = 1e-6
 """How far ours may lie above theirs, relative to it."""
 TIME_SUFFIX: Final = "_time"
@@ -57,11 +56,6 @@ class Comparison:
         )
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        _refuse(f"{self.prog}: {message}")
-
-
 def _above(ours: float | None, theirs: float | None) -> bool:
     return ours is not None and theirs is not None and ours > theirs + TOLERANCE * abs(theirs)
 
@@ -89,7 +83,7 @@ def compared(file: str, case: Case, twin: Case | None) -> Comparison:
 
 def main() -> None:
     """Compare every case of the folder that is named."""
-    parser = _Parser(
+    parser = Parser(
         prog="python -m benchmarks.golden_placement", description="Our plans beside SkyPilot's, by its own cost model."
     )
     parser.add_argument("folder", type=Path, help="cases, one a file: *.json")
@@ -108,15 +102,15 @@ def main() -> None:
 def _read(folder: Path) -> dict[str, Case]:
     """The cases of a folder by the name of their file."""
     if not folder.is_dir():
-        _refuse(f"{folder}: no such folder")
+        refuse(f"{folder}: no such folder")
     cases = {}
     for path in sorted(folder.glob("*.json")):
         try:
             cases[path.stem] = read_case(path.read_bytes())
         except (CaseError, OSError) as error:
-            _refuse(f"{path}: no case: {error}")
+            refuse(f"{path}: no case: {error}")
     if not cases:
-        _refuse(f"{folder}: no case (*.json) is in it")
+        refuse(f"{folder}: no case (*.json) is in it")
     return cases
 
 
@@ -124,11 +118,6 @@ def _twin(stem: str, cases: Mapping[str, Case]) -> Case | None:
     """The same case for cost."""
     twin = cases.get(stem.removesuffix(TIME_SUFFIX))
     return twin if twin is not None and twin.objective is Objective.COST else None
-
-
-def _refuse(message: str) -> NoReturn:
-    print(message, file=sys.stderr)
-    sys.exit(USAGE)
 
 
 if __name__ == "__main__":

@@ -56,6 +56,12 @@ def contest(ours: Callable[[], Sample], peer: Callable[[], Sample], runs: int) -
     return Contest(tuple(a for a, _ in pairs), tuple(b for _, b in pairs))
 
 
+def warm(work: Callable[[], object], runs: int) -> tuple[Sample, ...]:
+    """`runs` counted runs of a function in this process after one that is not counted."""
+    work()
+    return tuple(function(work) for _ in range(runs))
+
+
 def process(command: Sequence[str | os.PathLike[str]], environment: Mapping[str, str] | None = None) -> Sample:
     """Run a whole process to its end; the system's own account of it.
 

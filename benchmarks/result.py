@@ -58,10 +58,26 @@ class Alone:
 
 
 @dataclass(frozen=True)
+class Timed:
+    """Ours against the CPU seconds that it may take; `most_cpu_s` is None where they are only recorded."""
+
+    what: str
+    samples: tuple[Sample, ...]
+    most_cpu_s: float | None
+
+    def row(self) -> str:
+        """A row of the table in RESULTS.md."""
+        took_s = cpu(self.samples)
+        limit = "" if self.most_cpu_s is None else f" {self.most_cpu_s:g} s"
+        verdict = "" if self.most_cpu_s is None else " reached" if took_s <= self.most_cpu_s else " not reached"
+        return f"| {self.what} | {took_s:.3f} ({wall(self.samples):.3f}) | none | | |{limit} |{verdict} |"
+
+
+@dataclass(frozen=True)
 class Growth:
     """The same at several sizes."""
 
-    sizes: tuple[Alone, ...]
+    sizes: tuple[Alone | Timed, ...]
 
     def row(self) -> str:
         """A row for each size."""

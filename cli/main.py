@@ -11,7 +11,7 @@ from typing import Annotated, Final, NoReturn
 
 import typer
 
-from cli.commands import catalog, explain, pareto, plan, portfolio, schema, show, whatif
+from cli.commands import catalog, explain, pareto, plan, portfolio, schema, show, simulate, whatif
 from cli.errors import CommandError, ReaderGoneError
 from cli.exit_codes import ExitCode
 from cli.talk import say
@@ -30,6 +30,7 @@ app.command("pareto")(pareto.pareto)
 app.command("plan")(plan.plan)
 app.command("portfolio")(portfolio.portfolio)
 app.command("whatif")(whatif.whatif)
+app.command("simulate")(simulate.simulate)
 app.command("show")(show.show)
 app.command("schema")(schema.schema)
 app.add_typer(catalog.app, name="catalog")

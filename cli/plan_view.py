@@ -8,6 +8,7 @@ from typing import Final
 
 from catalog_data.schema import Confidence, Purchase
 from cli.groups_view import merged
+from cli.policy_view import policy_headline, policy_notes, print_policies
 from cli.printer import Column, print_lines, print_table
 from engine.plan import Fallback, Limits, Option, Placement, Plan
 from engine.status import Status
@@ -27,12 +28,14 @@ MOST_CHANGES: Final = 2
 
 def print_plan(plan: Plan) -> None:
     """The choice, the comparison, what was assumed and what the prices are worth."""
-    print_lines(_headline(plan), "")
+    print_lines(_headline(plan), *([policy_headline(plan.policy)] if plan.policy else []), "")
     if len(plan.best.placements) == 1:
         _print_options(plan)
     else:
         _print_placements(plan)
     _print_data(plan)
+    if plan.policy:
+        print_policies(plan.policy)
     print_lines("", *_notes(plan))
 
 
@@ -201,6 +204,7 @@ def _notes(plan: Plan) -> Sequence[str]:
     if any(_doubtful(placement, plan.created_at) for placement in placements):
         notes.append("~ marks a price that is more than a year old or of low confidence.")
     notes += _chain(plan)
+    notes += policy_notes(plan.policy) if plan.policy else ()
     notes += [f"Assumed: {line}." for line in plan.assumptions]
     # Of a graph every task looks at the same offers: their sum would say nothing.
     if plan.fell_out and len(plan.best.placements) == 1:

@@ -51,7 +51,7 @@ def plot(series: Sequence[Series], unit: str, *, width: int, glyphs: str = BLOCK
     start = min(step.start for one in drawn for step in one.steps)
     end = max(step.end for one in drawn for step in one.steps)
     lines = [
-        line for one in drawn for line in (_title(one, unit), *_rows_of(_heights(one, start, end, width), rows, glyphs))
+        line for one in drawn for line in (_title(one, unit), *rows_of(_heights(one, start, end, width), rows, glyphs))
     ]
     return [line[:width].rstrip() for line in (*lines, _dates(start, end, width), *remark)]
 
@@ -75,7 +75,7 @@ def _heights(series: Series, start: datetime, end: datetime, width: int) -> list
     return columns
 
 
-def _rows_of(heights: Sequence[float | None], rows: int, glyphs: str) -> list[str]:
+def rows_of(heights: Sequence[float | None], rows: int, glyphs: str) -> list[str]:
     """The bars, from the top row down; also the least value is seen, as one part of a character."""
     parts = len(glyphs) - 1
     full = [0 if height is None else 1 + round(height * (rows * parts - 1)) for height in heights]

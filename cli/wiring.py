@@ -38,7 +38,7 @@ from engine.plan import Plan, PlanError, read_plan
 from engine.planned import TooLargeError
 from engine.quantities import parse_deadline, parse_usd
 from engine.residency import unknown_entries
-from engine.solve import PlanRequest, make_plan
+from engine.solve import PlanRequest, has_policy, make_plan
 from engine.status import TimeLimit
 from engine.workload import Objective, Workload
 from engine.workload_errors import InvalidValueError, WorkloadError
@@ -175,9 +175,19 @@ def planned(workload: Workload, file: Path, as_of: datetime | str | None, top: i
     )
     with failures_told(f"{file}: ", lambda: conflicts_found(workload, as_of, request.created_at)):
         if len(workload.tasks) == 1:
-            return make_plan(workload, snapshot, request)
+            return _with_policy(make_plan(workload, snapshot, request), workload, snapshot)
         with working(f"placing {len(workload.tasks)} tasks"):
             return make_plan(workload, snapshot, request)
+
+
+def _with_policy(plan: Plan, workload: Workload, snapshot: Snapshot) -> Plan:
+    """The plan with the policies for its deadline, where it has one."""
+    if not has_policy(workload):
+        return plan
+    from engine.deadline_plan import with_policy  # it takes the simulator, which other plans do without
+
+    with working("comparing policies for the deadline"):
+        return with_policy(plan, workload, snapshot)
 
 
 def planned_together(

@@ -108,7 +108,11 @@ class AvailabilityModel:
         went_on = up == np.asarray(is_up, dtype=np.bool_)
         with np.errstate(divide="ignore"):  # what cannot end has the chance 0 to have ended
             seen = np.where(went_on, -expected_ends, np.log(-np.expm1(-expected_ends)))
-        return _normalised(self._drifted(log_weights, gap_h) + np.moveaxis(seen, 0, -1))
+        drifted = self._drifted(log_weights, gap_h)
+        joint = drifted + np.moveaxis(seen, 0, -1)
+        # What no class can explain says nothing about which of them it is.
+        impossible = np.isneginf(joint).all(axis=-1, keepdims=True)
+        return _normalised(np.where(impossible, drifted, joint))
 
     def lost_within(self, log_weights: Figures, age_h: ArrayLike, h: ArrayLike) -> Figures:
         """The chance (...) that an up run of each age (...) ends within `h` hours, in a zone so believed in."""

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import polars as pl
 
 from catalog_data.snapshot import Snapshot
 from engine.matching import Matched, Unmet, match, shortened
-from engine.pricing import assumed_of_prices, priced
+from engine.pricing import NEVER_DONE, TOO_LONG, assumed_of_prices, priced
 from engine.requirements import assumed_of_requirements, plain
 from engine.workload import CPU, Estimate, Objective, Task, Workload
 
@@ -24,7 +24,6 @@ ASSUMED_HOURS: Final = 1.0
 """How long a task is taken to run where the workload does not say (the figure that `sky` takes)."""
 
 WITHOUT_HOURS: Final = "without a run time in the estimate"
-NEVER_DONE: Final = "interrupted too often ever to be done"
 PRICED_TOGETHER: Final = 200_000
 """Rows of so many candidates are priced in one go: what is saved by more is less than the memory that they take."""
 
@@ -69,35 +68,74 @@ def _priced_together(
     hours = [_hours(task, kinds) for task in tasks]
     timed = _with_hours(matched.frame, kinds, hours).filter(pl.col("work_h").is_not_null())
     frame, assumed_inputs = priced(timed, tasks[0], workload, snapshot)
-    is_done = pl.col("hours").is_finite()
-    offers, done_offers = pl.col("offers").sum(), pl.col("offers").filter(is_done).sum().alias("done")
-    counts = {run: both for run, *both in frame.group_by("run").agg(offers, done_offers).iter_rows()}
-    matched_offers = int(matched.frame.select(offers).item())
-    of_task = frame.filter(is_done).partition_by("run", as_dict=True, maintain_order=True, include_key=False)
+    lost = _lost(frame)
+    matched_offers = int(matched.frame["offers"].sum())
+    done = frame.filter(pl.col("undone").is_null()).drop("undone")
+    of_task = done.partition_by("run", as_dict=True, maintain_order=True, include_key=False)
     assumed: dict[tuple[object, ...], tuple[str, ...]] = {}
     for number, task in enumerate(tasks):
-        done = of_task.get((number,), frame.clear().drop("run"))
-        timed_offers, in_time = counts.get(number, (0, 0))
+        of_run = of_task.get((number,), done.clear().drop("run"))
         # Of the same offers the same is assumed, however long the task takes.
-        key = (*(work_h is None for work_h in hours[number]), done.height)
+        key = (*(work_h is None for work_h in hours[number]), of_run.height)
         if key not in assumed:
             lines = (*matched.assumptions, *_assumed_hours(task, workload.objective), *assumed_inputs)
-            lines += (*assumed_of_prices(done, task, workload), *_uncounted_outputs(task, workload))
-            assumed[key] = (*lines, *assumed_of_requirements(task, done))
-        lost = {WITHOUT_HOURS: matched_offers - timed_offers, NEVER_DONE: timed_offers - in_time}
+            lines += (*assumed_of_prices(of_run, task, workload), *_uncounted_outputs(task, workload))
+            assumed[key] = (*lines, *assumed_of_requirements(task, of_run))
+        fell_out = lost.get(number, {})
+        untimed = matched_offers - int(of_run["offers"].sum()) - sum(each.offers for each in fell_out.values())
+        reasons = {WITHOUT_HOURS: untimed, **{reason: each.offers for reason, each in fell_out.items()}}
         yield Candidates(
             task=task,
-            frame=done,
-            fell_out={**matched.fell_out, **{reason: offers for reason, offers in lost.items() if offers}},
-            unmet=matched.unmet or (_undone(matched, task, timed_offers) if done.is_empty() else ()),
-            assumptions=tuple(f"{task.name}: {line}" for line in assumed[key]),
+            frame=of_run,
+            fell_out={**matched.fell_out, **{reason: offers for reason, offers in reasons.items() if offers}},
+            unmet=matched.unmet or (_unmet(matched, task, fell_out) if of_run.is_empty() else ()),
+            assumptions=tuple(f"{task.name}: {line}" for line in (*assumed[key], *_left_out(fell_out))),
         )
 
 
-def _undone(matched: Matched, task: Task, timed_offers: int) -> tuple[Unmet, ...]:
-    """The estimate has no run time for the hardware of any offer that would do, or none that would ever be done."""
+class _Lost(NamedTuple):
+    """So many offers on which a task is not done; the fewest interruptions to be expected on one, in so much work."""
+
+    offers: int
+    interruptions: float
+    work_h: float
+
+
+def _lost(frame: pl.DataFrame) -> Mapping[int, Mapping[str, _Lost]]:
+    """What each run loses, by the reason."""
+    lost = (
+        frame.filter(pl.col("undone").is_not_null())
+        .sort("interruptions", "work_h")
+        .group_by("run", "undone", maintain_order=True)
+        .agg(pl.col("offers").sum(), pl.col("interruptions", "work_h").first())
+    )
+    found: dict[int, dict[str, _Lost]] = {}
+    for run, reason, *figures in lost.iter_rows():
+        found.setdefault(run, {})[reason] = _Lost(*figures)
+    return found
+
+
+def _left_out(lost: Mapping[str, _Lost]) -> list[str]:
+    """That spot machines are out of the question, where others are not."""
+    if TOO_LONG not in lost:
+        return []
+    offers, interruptions, work_h = lost[TOO_LONG]
+    fewest = f"at least {plain(interruptions, 2)} interruptions expected in {plain(work_h)} h"
+    return [f"{TOO_LONG} (say `estimate: {{checkpoint: 30m}}`): {fewest} on {offers:,} offer{'s'[: offers > 1]}"]
+
+
+def _unmet(matched: Matched, task: Task, lost: Mapping[str, _Lost]) -> tuple[Unmet, ...]:
+    """No offer that would do has a run time in the estimate, or stays long enough for the task to be done."""
     offers = int(matched.frame["offers"].sum())
-    if timed_offers:
+    if TOO_LONG in lost:
+        too_long = lost[TOO_LONG]
+        wanted = (
+            f"a machine that stays long enough for {plain(too_long.work_h)} h of work without checkpoints (say"
+            " `estimate: {checkpoint: 30m}`, or allow machines on demand)"
+        )
+        expected = f"{plain(too_long.interruptions, 2)} interruptions or more to be expected"
+        return (Unmet(None, wanted, too_long.offers, (expected,)),)
+    if NEVER_DONE in lost:
         return (Unmet(None, "a machine that stays long enough for the task to be done", offers),)
     estimate = task.estimate or Estimate()
     named = ", ".join(estimate.hours if isinstance(estimate.hours, Mapping) else estimate.throughput)

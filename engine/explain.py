@@ -31,6 +31,7 @@ class Kind(StrEnum):
     WORK = "work"
     INTERRUPTIONS = "expected interruptions"
     RUN = "run"
+    WAITING = "waiting for machines"
     ROUNDING = "rounding up of billing"
     DISKS = "disks"
     INPUTS = "inputs"
@@ -149,6 +150,7 @@ def _of_placement(placement: Placement, task: Task | None) -> Iterator[Part]:
     usd_h = placement.num_nodes * placement.price_usd_h
     for kind, hours in billed_kinds(placement, task):
         yield Part(subject=placement.task, kind=kind, usd=usd_h * hours, hours=0.0 if kind is Kind.ROUNDING else hours)
+    yield Part(subject=placement.task, kind=Kind.WAITING, usd=0.0, hours=placement.wait_h)
     yield Part(subject=placement.task, kind=Kind.DISKS, usd=placement.disk_usd, hours=0.0)
     yield Part(subject=placement.task, kind=Kind.INPUTS, usd=placement.input_usd, hours=placement.input_h)
 
@@ -157,15 +159,15 @@ def billed_kinds(placement: Placement, task: Task | None) -> Iterator[tuple[Kind
     """What the hours on a machine's bill are for; they add up to `billed_h`."""
     if task is None:
         yield Kind.READY, placement.setup_h
-        yield Kind.RUN, placement.hours
+        yield Kind.RUN, placement.hours - placement.wait_h
     else:
         setup_h = min(placement.setup_h, task.estimate.setup_h if task.estimate else 0.0)
         work_h = min(placement.hours, _work_h(placement, task))
         yield Kind.START, placement.setup_h - setup_h
         yield Kind.SETUP, setup_h
         yield Kind.WORK, work_h
-        yield Kind.INTERRUPTIONS, placement.hours - work_h
-    yield Kind.ROUNDING, placement.billed_h - placement.setup_h - placement.hours
+        yield Kind.INTERRUPTIONS, placement.hours - placement.wait_h - work_h
+    yield Kind.ROUNDING, placement.billed_h - placement.setup_h - placement.hours + placement.wait_h
 
 
 def _work_h(placement: Placement, task: Task) -> float:

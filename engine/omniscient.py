@@ -23,7 +23,7 @@ import numpy as np
 
 from engine.policies.base import PAID_S, Codes, Machine, Setting
 from engine.policies.scripted import Scripted
-from engine.simulator import DONE_S, Runs
+from engine.simulator import Runs
 from engine.spot_market import SECONDS_AN_HOUR, Figures
 
 _SAME_S = 1e-9
@@ -122,7 +122,7 @@ def _slack_of(setting: Setting, row: int) -> _Slack:
         used_s=used_s,
         wait=wait,
         start=start,
-        first=np.searchsorted(used_s, begins_s - work_s + DONE_S, side="right"),
+        first=np.searchsorted(used_s, begins_s - work_s + PAID_S, side="right"),
         reach=np.searchsorted(used_s, most_s + PAID_S, side="right"),
     )
 

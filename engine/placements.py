@@ -29,6 +29,7 @@ def placement_of(task: Task, candidate: Mapping[str, Any], start_h: float) -> Pl
         start_h=start_h,
         setup_h=candidate["setup_h"],
         hours=candidate["hours"],
+        wait_h=candidate["wait_h"],
         billed_h=candidate["billed_h"],
         input_h=candidate["input_h"],
         input_usd=candidate["input_usd"],

@@ -17,10 +17,11 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, with_config
 
 from catalog_data.schema import Confidence, Purchase
+from engine.policy_section import DeadlinePolicy, faults_of_policy
 from engine.status import Status
 from engine.workload import Objective
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 TOLERANCE: Final = 1e-6
 """How far figures of one plan may differ, relative to them."""
 UNPRINTABLE: Final = frozenset({"Cc", "Zl", "Zp"})
@@ -137,6 +138,8 @@ class Placement:
     """Until the work begins: the machines' start and the task's setup."""
     hours: float
     """Of the run, with the interruptions to be expected."""
+    wait_h: float
+    """Of these hours, those in which an interrupted run waits for another machine."""
     billed_h: float
     """What each machine is billed for."""
     input_h: float
@@ -158,7 +161,7 @@ class Placement:
     chance: float
     """That the machines are got when they are asked for: of one kind in one place they are got, or not, together."""
     interruptions: float | None
-    """How many are to be expected during the run; None where that is not known, and where none can happen."""
+    """How many are to be expected during the run; None where none can happen."""
     interruption_low: float | None
     interruption_high: float | None
     """Share of such spot machines taken back within a month."""
@@ -243,7 +246,7 @@ class FellOut:
 class Plan:
     """The result of planning: `best`, then the ranked alternatives, then the best of every cloud and purchase."""
 
-    schema_version: Literal[2]
+    schema_version: Literal[3]
     created_at: datetime
     snapshot: SnapshotUsed
     workload: WorkloadUsed
@@ -263,6 +266,8 @@ class Plan:
     candidates: int
     assumptions: tuple[str, ...]
     fell_out: tuple[FellOut, ...]
+    policy: DeadlinePolicy | None
+    """How to keep the deadline on spot machines; None where none were compared."""
 
     def to_json(self) -> str:
         """The plan file's text."""
@@ -333,6 +338,8 @@ def _faults(plan: Plan) -> Iterator[str]:
     for number, fallback in enumerate(plan.fallbacks):
         yield from _of_option(f"fallbacks.{number}.option", fallback.option)
         yield from _of_fallback(f"fallbacks.{number}", fallback, plan.best)
+    if plan.policy is not None:
+        yield from faults_of_policy(plan.policy)
     if not _equal(1 - plan.chance, (1 - plan.best.chance) * math.prod(1 - each.chance for each in plan.fallbacks)):
         yield "chance: it is not that of the best and the fallbacks"
     if not _equal(plan.proof.objective, _objective(plan, plan.best)):
@@ -393,6 +400,7 @@ def _of_placement(where: str, placement: Placement) -> Iterator[str]:
         placement.start_h,
         placement.setup_h,
         placement.hours,
+        placement.wait_h,
         placement.billed_h,
         placement.input_h,
         placement.input_usd,

@@ -26,6 +26,10 @@ from engine.startup import startup_h
 from engine.workload import Estimate, Preference, Task, Workload
 
 KG_PER_T: Final = 1000.0
+NEVER_DONE: Final = "interrupted too often ever to be done"
+TOO_LONG: Final = "too long for spot without checkpoints"
+MOST_ANEW: Final = 2.0
+"""How many times its work a run may take in the mean that begins anew when it is interrupted; more is a gamble."""
 
 
 def priced(timed: pl.DataFrame, task: Task, workload: Workload, snapshot: Snapshot) -> tuple[pl.DataFrame, list[str]]:
@@ -33,15 +37,17 @@ def priced(timed: pl.DataFrame, task: Task, workload: Workload, snapshot: Snapsh
 
     `timed` has `work_h`, the hours of the run if nothing interrupts it, and the number of the `run`: several tasks that
     differ in nothing else may be priced together. Added are `place`; `input_usd`, `input_h`; `interruption_low`,
-    `interruption_high`; `setup_h`, `hours`, `busy_h`; `interruptions` to be expected and `hazard` (the chance of none
-    is exp(-hazard)), null where no band is known; `billed_h`, `machine_usd`, `disk_usd` (null where the price of a disk
-    is not known), `cost_usd`; `carbon_kg`, null where power or grid is not known; `chance` of getting the machines;
-    `surcharge_usd`.
+    `interruption_high`, the hazard `of_one` machine by that band and the number of its `model` (see
+    `engine.spot_models`); `setup_h`, `hours`, of which `wait_h` without a machine, `busy_h`; `interruptions` to be
+    expected and `hazard` (the chance of none is exp(-hazard)), null where none can happen; `billed_h`, `machine_usd`,
+    `disk_usd` (null where the price of a disk is not known), `cost_usd`; `carbon_kg`, null where power or grid is not
+    known; `chance` of getting the machines; why the task is `undone`, null where it is done; `surcharge_usd`.
     """
     placed = timed.with_columns(pl.format("{}:{}", "cloud", "region").alias("place"))
     frame, assumed_inputs = with_inputs(placed, task, snapshot)
-    frame = frame.pipe(_with_bands, snapshot).pipe(_with_hours, task).pipe(_with_costs, task)
-    emitted = carbon_kg(pl.col("busy_h"), task.num_nodes, pl.col("carbon_g_kwh"))
+    frame = frame.pipe(_with_bands, snapshot).pipe(_with_hours, task, snapshot).pipe(_with_costs, task)
+    frame = frame.with_columns(_undone(task).alias("undone"))
+    emitted = carbon_kg(_occupied_h(), task.num_nodes, pl.col("carbon_g_kwh"))
     frame = frame.with_columns(emitted.alias("carbon_kg"), chance_to_get().alias("chance"))
     return frame.with_columns(_surcharge_usd(workload).alias("surcharge_usd")), assumed_inputs
 
@@ -63,22 +69,64 @@ def _with_bands(frame: pl.DataFrame, snapshot: Snapshot) -> pl.DataFrame:
     return frame.join(bands, on=["cloud", "region", "instance_type", "purchase"], how="left", maintain_order="left")
 
 
-def _with_hours(frame: pl.DataFrame, task: Task) -> pl.DataFrame:
+def _with_hours(frame: pl.DataFrame, task: Task, snapshot: Snapshot) -> pl.DataFrame:
     """Add what the machines take to be ready, and the run with the interruptions to be expected."""
-    estimate, work_h = task.estimate or Estimate(), pl.col("work_h")
+    estimate = task.estimate or Estimate()
     ready = frame.with_columns((startup_h() + estimate.setup_h).alias("setup_h"))
+    unbanded = (pl.col("purchase") == Purchase.SPOT) & pl.col("of_one").is_null()
+    by_band = _with_hours_by_band(ready, task.num_nodes, estimate.checkpoint_h)
+    if snapshot.spot_models.is_empty() and not by_band.select(unbanded.any()).item():
+        unmodelled = (pl.lit(None, pl.Int64).alias("model"), pl.lit(0.0).alias("wait_h"))
+        run = by_band.with_columns(*unmodelled)
+    else:
+        run = _with_hours_by_model(by_band, snapshot.spot_models, estimate.checkpoint_h)
+    return run.with_columns((pl.col("setup_h") + pl.col("hours")).alias("busy_h"))
+
+
+def _with_hours_by_band(ready: pl.DataFrame, nodes: int, checkpoint_h: float | None) -> pl.DataFrame:
+    """At a constant hazard; as if nothing interrupted the run where none is known."""
+    work_h = pl.col("work_h")
     if ready["of_one"].null_count() == ready.height:
         unknown = pl.lit(None, pl.Float64)
-        run = ready.with_columns(work_h.alias("hours"), unknown.alias("interruptions"), unknown.alias("hazard"))
-    else:
-        interruptible = (pl.col("of_one"), work_h, task.num_nodes, estimate.checkpoint_h)
-        run = ready.with_columns(
-            # A new start and a new setup recover an interrupted run.
-            expected_run_h(*interruptible, pl.col("setup_h")).alias("hours"),
-            expected_interruptions(*interruptible).alias("interruptions"),
-            (pl.col("of_one") * task.num_nodes * work_h).alias("hazard"),
-        )
-    return run.with_columns((pl.col("setup_h") + pl.col("hours")).alias("busy_h")).drop("of_one")
+        return ready.with_columns(work_h.alias("hours"), unknown.alias("interruptions"), unknown.alias("hazard"))
+    interruptible = (pl.col("of_one"), work_h, nodes, checkpoint_h)
+    return ready.with_columns(
+        # A new start and a new setup recover an interrupted run.
+        expected_run_h(*interruptible, pl.col("setup_h")).alias("hours"),
+        expected_interruptions(*interruptible).alias("interruptions"),
+        (pl.col("of_one") * nodes * work_h).alias("hazard"),
+    )
+
+
+def _with_hours_by_model(by_band: pl.DataFrame, fitted: pl.DataFrame, checkpoint_h: float | None) -> pl.DataFrame:
+    """As the model says of each offer that has one, its waits for another machine included."""
+    # They take numpy, and longer to load than the rest of planning takes: most plans do without them.
+    from engine.spot_models import expected_by_model, with_models  # noqa: PLC0415
+
+    run = with_models(by_band, fitted)
+    if run["model"].null_count() == run.height:
+        return run.with_columns(pl.lit(0.0).alias("wait_h"))
+    expected = expected_by_model(run, fitted, checkpoint_h)
+    columns = ("hours", "interruptions", "hazard")
+    return (
+        run.join(expected, on=["model", "work_h", "setup_h"], how="left", maintain_order="left", suffix="_by_model")
+        .with_columns(*(pl.coalesce(f"{name}_by_model", name).alias(name) for name in columns))
+        .with_columns(pl.col("wait_h").fill_null(0.0))
+        .drop(f"{name}_by_model" for name in columns)
+    )
+
+
+def _undone(task: Task) -> pl.Expr:
+    """Why the task is not done: the run never ends, or begins anew so often that it takes a multiple of its work."""
+    endless = ~pl.col("hours").is_finite()
+    anew = task.estimate is None or task.estimate.checkpoint_h is None
+    tries = pl.col("hours") - pl.col("wait_h") > MOST_ANEW * pl.col("work_h")
+    return pl.when(endless).then(pl.lit(NEVER_DONE)).when(tries & anew).then(pl.lit(TOO_LONG))
+
+
+def _occupied_h() -> pl.Expr:
+    """How long machines are held: while a run waits for one there is none."""
+    return pl.col("busy_h") - pl.col("wait_h")
 
 
 def _with_costs(frame: pl.DataFrame, task: Task) -> pl.DataFrame:
@@ -87,7 +135,7 @@ def _with_costs(frame: pl.DataFrame, task: Task) -> pl.DataFrame:
     disk_gib = pl.col("requirement").replace_strict(range(disks.len()), disks, return_dtype=pl.Float64)
     return (
         frame.with_columns(
-            billed_h(pl.col("busy_h")).alias("billed_h"),
+            billed_h(_occupied_h()).alias("billed_h"),
             pl.when(disk_gib.is_not_null())
             .then(task.num_nodes * disk_usd(disk_gib, pl.col("busy_h")))
             .otherwise(0.0)
@@ -101,8 +149,8 @@ def _with_costs(frame: pl.DataFrame, task: Task) -> pl.DataFrame:
 
 def _surcharge_usd(workload: Workload) -> pl.Expr:
     """What plans are charged beyond their cost: emissions, unknown ones as the worst of the others; wishes not met."""
-    # What is never done emits without end, and is no candidate.
-    known_kg = pl.col("carbon_kg").filter(pl.col("carbon_kg").is_finite())
+    # What is not done is no candidate.
+    known_kg = pl.col("carbon_kg").filter(pl.col("undone").is_null())
     emitted_kg = pl.col("carbon_kg").fill_null(known_kg.max()).fill_null(0.0)
     penalties = [
         pl.when(_is_as_wished(preference)).then(0.0).otherwise(preference.penalty_usd)
@@ -128,10 +176,7 @@ def assumed_of_prices(frame: pl.DataFrame, task: Task, workload: Workload) -> It
     if not spot.is_empty():
         anew = task.estimate is None or task.estimate.checkpoint_h is None
         rest = "begins anew (say `estimate: {checkpoint: 30m}`)" if anew else "goes on from its last checkpoint"
-        yield f"spot machines are taken back at the pace of their monthly band, and an interrupted run {rest}"
-        unknown = spot["hazard"].null_count()
-        if unknown:
-            yield f"how often is not known of {unknown} of {spot.height} spot candidates, which count as uninterrupted"
+        yield f"spot machines are taken back {_pace(spot['model'])}, and an interrupted run {rest}"
     unknown_disks = frame.filter(pl.col("disk_usd").is_null())["cloud"].unique().sort()
     if not unknown_disks.is_empty():
         yield f"disks of {', '.join(unknown_disks)} are of unknown price and counted as free"
@@ -140,3 +185,16 @@ def assumed_of_prices(frame: pl.DataFrame, task: Task, workload: Workload) -> It
             f"the emissions of {frame['carbon_kg'].null_count()} of {frame.height} candidates are not known, and"
             " charged as the most of the others"
         )
+
+
+def _pace(models: pl.Series) -> str:
+    """What says how often machines are taken back, with how many of the candidates it says it of."""
+    unbanded = models.drop_nulls()
+    fitted = int((unbanded >= 0).sum())
+    counts = {
+        "at the pace of their monthly band": models.null_count(),
+        "as a model fitted to traces of them says": fitted,
+        "as others were that are known, where nothing is known of them": unbanded.len() - fitted,
+    }
+    said = {pace: number for pace, number in counts.items() if number}
+    return next(iter(said)) if len(said) == 1 else ", ".join(f"{pace} ({number})" for pace, number in said.items())

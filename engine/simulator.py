@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 from engine.policies.base import PAID_S, Codes, Decision, Machine, Observation, Policy, Setting
 from engine.spot_market import SECONDS_AN_HOUR, DeadlineJob, Figures, Flags, SpotMarket
 
-DONE_S: Final = 1e-8
-"""Work below this counts as done."""
+Array = TypeVar("Array", bound=NDArray[Any])
 
 
 @dataclass(frozen=True)
@@ -84,11 +83,11 @@ def runs_of(cases: Sequence[tuple[SpotMarket, DeadlineJob]]) -> Runs:
     gaps = np.array([market.gaps for market, _ in cases])
     setting = Setting(
         gap_s=gap_s,
-        work_s=np.array([job.work_s for _, job in cases], dtype=np.float64),
-        deadline_s=np.array([job.deadline_s for _, job in cases], dtype=np.float64),
-        overhead_s=np.array([job.overhead_s for _, job in cases], dtype=np.float64),
-        on_demand_usd_h=np.stack([market.on_demand_usd_h for market, _ in cases]),
-        move_usd=np.stack([market.move_usd for market, _ in cases]),
+        work_s=_frozen(np.array([job.work_s for _, job in cases], dtype=np.float64)),
+        deadline_s=_frozen(np.array([job.deadline_s for _, job in cases], dtype=np.float64)),
+        overhead_s=_frozen(np.array([job.overhead_s for _, job in cases], dtype=np.float64)),
+        on_demand_usd_h=_frozen(np.stack([market.on_demand_usd_h for market, _ in cases])),
+        move_usd=_frozen(np.stack([market.move_usd for market, _ in cases])),
     )
     return Runs(
         setting=setting,
@@ -103,7 +102,7 @@ def simulate(runs: Runs, policy: Policy, *, reference: bool = False) -> Outcome:
 
     Args:
         runs: the batch.
-        policy: decides for all of them; it is given copies of this gap's figures and nothing of later ones.
+        policy: decides for all of them; it is given read-only copies of this gap's figures and nothing of later ones.
         reference: the faults of the public simulators are kept, so that their published figures come out: a spot
             machine that runs moves to another zone at once and for nothing, and a deadline that is no multiple of the
             gap is rounded to the nearest gap. (Their guard is a policy: `engine.policies.guard`; their bill of several
@@ -111,6 +110,7 @@ def simulate(runs: Runs, policy: Policy, *, reference: bool = False) -> Outcome:
 
     Raises:
         RuntimeError: the policy leaves work undone for as long as it would take from the deadline on.
+        ValueError: it decides for a machine or a zone that there is not.
     """
     state = _State(runs)
     decide = policy.begin(runs.setting)
@@ -118,11 +118,9 @@ def simulate(runs: Runs, policy: Policy, *, reference: bool = False) -> Outcome:
     longest_s = float((setting.deadline_s + setting.work_s + setting.overhead_s).max())
     for gap in range(int(np.ceil(longest_s / setting.gap_s)) + 2):
         seen = state.observe(gap)
-        decision = decide(seen)
-        state.finish(gap)
         if not state.active.any():
             return state.outcome(reference=reference)
-        state.spend(seen, decision, free_moves=reference)
+        state.spend(seen, _checked(decide(seen), setting.zones), free_moves=reference)
     raise RuntimeError(f"{policy.name} does not finish")
 
 
@@ -147,28 +145,32 @@ class _State:
         self.history: list[Decision] = []
 
     def observe(self, gap: int) -> Observation:
-        """Accounts for the gap before, and says what this one offers."""
+        """Accounts for the gap before, ends the runs whose work is done, and says what this one offers."""
         gap_s = self.runs.setting.gap_s
         available, prices = self._offered(gap)
         here = available[self.rows, self.zone]
         current = np.where((self.last == Machine.SPOT) & ~here, Machine.NONE, self.last)
         worked_s = np.where(self.last == Machine.NONE, 0.0, np.maximum(gap_s - self.pending_s, 0.0))
         left_s = self.runs.setting.work_s - self.done_s
-        self.finish_s = np.where(self.active, (gap - 1) * gap_s + self.pending_s + left_s, self.finish_s)
+        done_at_s = np.maximum((gap - 1) * gap_s + self.pending_s + left_s, 0.0)
+        self.finish_s = np.where(self.active, done_at_s, self.finish_s)
         paid_s = np.where(self.last == Machine.NONE, 0.0, gap_s - worked_s)
         self.pending_s = self.pending_s - paid_s
         self.pending_s[self.pending_s < PAID_S] = 0.0
         self.done_s = self.done_s + np.minimum(worked_s, left_s)
+        over = self.active & (self.runs.setting.work_s - self.done_s <= PAID_S)
+        self.finish_gap[over] = gap
+        self.active = self.active & ~over
         self.counts["interruptions"] += self.active & (current != self.last)
         return Observation(
             elapsed_s=gap * gap_s,
-            done_s=self.done_s.copy(),
-            last=self.last.copy(),
-            current=current,
-            zone=self.zone.copy(),
-            pending_s=self.pending_s.copy(),
-            available=available,
-            spot_usd_h=prices,
+            done_s=_frozen(self.done_s.copy()),
+            last=_frozen(self.last.copy()),
+            current=_frozen(current),
+            zone=_frozen(self.zone.copy()),
+            pending_s=_frozen(self.pending_s.copy()),
+            available=_frozen(available),
+            spot_usd_h=_frozen(prices),
         )
 
     def _offered(self, gap: int) -> tuple[Flags, Figures]:
@@ -176,12 +178,6 @@ class _State:
         last = self.runs.available.shape[1] - 1
         available = self.runs.available[:, min(gap, last)].copy()
         return available & (gap < self.runs.gaps)[:, None], self.runs.spot_usd_h[:, min(gap, last)].copy()
-
-    def finish(self, gap: int) -> None:
-        """Ends the runs whose work is done, before this gap is billed."""
-        over = self.active & (self.runs.setting.work_s - self.done_s <= DONE_S)
-        self.finish_gap[over] = gap
-        self.active &= ~over
 
     def spend(self, seen: Observation, decision: Decision, *, free_moves: bool) -> None:
         """Carries the decision out, as far as there is spot, and bills the gap."""
@@ -206,7 +202,7 @@ class _State:
     def outcome(self, *, reference: bool) -> Outcome:
         """What became of the runs."""
         setting = self.runs.setting
-        machines = np.stack([spent.machine for spent in self.history], axis=1)
+        machines = _history([spent.machine for spent in self.history], len(self.runs))
         deadline_gap = np.rint(setting.deadline_s / setting.gap_s)
         late = self.finish_gap > deadline_gap if reference else self.finish_s > setting.deadline_s + PAID_S
         return Outcome(
@@ -219,7 +215,7 @@ class _State:
             **self.counts,
             zone=self.zone,
             machines=machines,
-            zones=np.stack([spent.zone for spent in self.history], axis=1),
+            zones=_history([spent.zone for spent in self.history], len(self.runs)),
         )
 
 
@@ -235,6 +231,28 @@ def bill_at_first_price(runs: Runs, outcome: Outcome) -> Figures:
     return np.asarray((outcome.spot_gaps * spot + outcome.on_demand_gaps * on_demand) * hours)
 
 
+def _checked(decision: Decision, zones: int) -> Decision:
+    """The decision.
+
+    Raises:
+        ValueError: it is for a machine or a zone that there is not.
+    """
+    if not (np.isin(decision.machine, list(Machine)).all() and ((decision.zone >= 0) & (decision.zone < zones)).all()):
+        raise ValueError(f"a policy decides for one of {len(Machine)} machines in one of {zones} zones")
+    return decision
+
+
+def _history(gaps: Sequence[Codes], runs: int) -> Codes:
+    """(R, gaps): one array (R,) for each gap side by side."""
+    return np.stack([np.zeros(runs, dtype=np.int64), *gaps], axis=1)[:, 1:]
+
+
+def _frozen(array: Array) -> Array:
+    """The array, which nobody can write to any more."""
+    array.setflags(write=False)
+    return array
+
+
 def _padded(series: Sequence[NDArray[Any]], gaps: int) -> NDArray[Any]:
     """(R, T, Z) of R series (T_r, Z), each continued by its last gap."""
-    return np.stack([np.pad(one, ((0, gaps - len(one)), (0, 0)), mode="edge") for one in series])
+    return _frozen(np.stack([np.pad(one, ((0, gaps - len(one)), (0, 0)), mode="edge") for one in series]))

@@ -8,6 +8,7 @@ from datetime import datetime
 
 import polars as pl
 
+from catalog_data.schema import Purchase
 from catalog_data.snapshot import Snapshot
 from engine.alike import find_all
 from engine.candidates import Candidates
@@ -18,7 +19,7 @@ from engine.planned import Planned
 from engine.requirements import plain
 from engine.spread import with_groups
 from engine.status import Clock, stands_still
-from engine.workload import Workload
+from engine.workload import Objective, Workload
 from engine.written import written
 
 
@@ -50,6 +51,22 @@ def make_plan(workload: Workload, snapshot: Snapshot, request: PlanRequest) -> P
     require_candidates(found)
     planned = placed(workload, found, snapshot, request)
     return written(workload, found, snapshot, planned, created_at=request.created_at, file=request.file)
+
+
+def has_policy(workload: Workload) -> bool:
+    """Whether its deadline may be kept by a policy (`engine.deadline_plan`).
+
+    It may where one task that writes checkpoints is planned for least cost, and spot machines will do.
+    """
+    [task, *others] = workload.tasks
+    return (
+        not others
+        and (workload.deadline_hours, workload.deadline_at) != (None, None)
+        and workload.objective is Objective.COST
+        and task.estimate is not None
+        and task.estimate.checkpoint_h is not None
+        and any(Purchase.SPOT in need.purchases for need in task.requirements)
+    )
 
 
 def from_now(workload: Workload, now: datetime) -> Workload:

@@ -84,6 +84,7 @@ def written(
             for candidates in found
             for reason, count in {**candidates.fell_out, **planned.fell_out}.items()
         ),
+        policy=None,
     )
 
 

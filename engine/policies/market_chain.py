@@ -110,6 +110,7 @@ def _play(zones: Zones, merit: Figures, step_h: float) -> tuple[Figures, Figures
     up = rng.random((REPLICAS, count)) < 0.5
     age = np.zeros((REPLICAS, count), dtype=np.int64)
     none = np.zeros(REPLICAS, dtype=np.int64)
+    had = up.any(axis=1)
     states = (count + 1) * bins
     steps, losses = np.zeros((states, states)), np.zeros((count, states))
     before = np.zeros(REPLICAS, dtype=np.int64)
@@ -120,7 +121,9 @@ def _play(zones: Zones, merit: Figures, step_h: float) -> tuple[Figures, Figures
         age, up = np.where(end, 0, aged), up ^ end
         best = np.where(up, merit[zone, age], np.inf).argmin(axis=1)
         some = up.any(axis=1)
-        none = np.where(some, 0, np.minimum(none + (rng.random(REPLICAS) < older[none]), bins - 1))
+        # The count begins at bin 0 in the step in which the last zone went.
+        none = np.where(some | had, 0, np.minimum(none + (rng.random(REPLICAS) < older[none]), bins - 1))
+        had = some
         state = np.where(some, best * bins + age[np.arange(REPLICAS), best], count * bins + none)
         if number > WARM_UP:
             steps += np.bincount(before * states + state, minlength=states**2).reshape(states, states)

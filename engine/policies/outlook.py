@@ -58,7 +58,7 @@ class ZoneOutlook:
     def _classes(self, sightings: Sightings, rows: Codes) -> tuple[Figures, Figures]:
         """(R, C) twice: the chance of each class, the zone having drifted, with the run going on, and with its end."""
         model = self.chain.model
-        belief, ends = np.exp(sightings.belief[rows, 0]), sightings.ends()[rows, 0]
+        belief, ends = np.exp(sightings.belief[rows, 0]), sightings.ends[rows, 0]
         stays = np.exp(-sightings.gap_h / model.drift_h)
 
         def drifted(chances: Figures) -> Figures:
@@ -96,7 +96,7 @@ class MarketOutlook:
         """(R, Z) twice: the chance that each zone is up after this gap, and the bin of age that it then is in."""
         edges_h = sightings.models[0].edges_h
         up = sightings.up[rows]
-        ends = (np.exp(sightings.belief[rows]) * sightings.ends()[rows]).sum(axis=2)
+        ends = (np.exp(sightings.belief[rows]) * sightings.ends[rows]).sum(axis=2)
         older = bin_of(edges_h, sightings.age_h[rows] + sightings.gap_h)
         return np.where(up, 1 - ends, ends), np.where(up, older, 0)
 

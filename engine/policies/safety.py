@@ -32,16 +32,17 @@ def safe(setting: Setting, seen: Observation) -> Safe:
 
     With w the work left and r what is unpaid of the overhead, a machine does max(0, gap - r) of work in the gap; it is
     lost at its end in the worst case, so that the overhead d comes anew: w - max(0, gap - r) + d must fit into what is
-    then left of the time. A run that never leaves this set can always still go on demand in time; one that begins
-    outside of it cannot be in time at all.
+    then left of the time, if the work is not done by then. A run that never leaves this set can always still go on
+    demand in time; one that begins outside of it cannot be in time at all.
     """
     work_left_s = setting.work_s - seen.done_s
     time_left_s = deadline_in_gaps_s(setting) - seen.elapsed_s - setting.gap_s
     room_s = time_left_s - work_left_s - setting.overhead_s + PAID_S
+    in_time = time_left_s >= -PAID_S
     worked_anew_s = np.maximum(setting.gap_s - setting.overhead_s, 0.0)
     worked_on_s = np.maximum(setting.gap_s - seen.pending_s, 0.0)
     return Safe(
         wait=room_s >= 0,
-        start_spot=room_s + worked_anew_s >= 0,
-        stay=(seen.current == Machine.SPOT) & ((room_s + worked_on_s >= 0) | (work_left_s <= worked_on_s)),
+        start_spot=(room_s + worked_anew_s >= 0) | (in_time & (work_left_s <= worked_anew_s)),
+        stay=(seen.current == Machine.SPOT) & ((room_s + worked_on_s >= 0) | (in_time & (work_left_s <= worked_on_s))),
     )

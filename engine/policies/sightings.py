@@ -7,19 +7,17 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from engine.availability import AvailabilityModel
-from engine.hazard import cumulative, over
+from engine.hazard import over
 from engine.policies.base import Observation
 from engine.policies.market_chain import Zones
 from engine.spot_market import Figures, Flags
-
-TINIEST = np.finfo(np.float64).tiny
 
 
 class Sightings:
     """Follows R x Z zones, each by its own model; all models share their classes, and differ in the classes' weights.
 
     `age_h` (R, Z), the ages of the runs (up or down) that are on; `belief` (R, Z, C), log-weights of the classes;
-    `up` (R, Z).
+    `up` (R, Z); `ends` (R, Z, C), the chance that each zone's run ends with this gap, by class.
     """
 
     def __init__(self, models: Sequence[AvailabilityModel], gap_h: float) -> None:
@@ -27,6 +25,7 @@ class Sightings:
         self.gap_h = gap_h
         self.age_h: Figures = np.zeros(0)
         self.belief: Figures = np.zeros(0)
+        self.ends: Figures = np.zeros(0)
         self.up: Flags = np.zeros(0, dtype=np.bool_)
         self._begun = False
 
@@ -44,38 +43,33 @@ class Sightings:
             )
             self.age_h = np.where(now == up, age_h + self.gap_h, 0.0)
         self.up, self._begun = now, True
+        self.ends = self._ends()
 
-    def ends(self) -> Figures:
-        """(R, Z, C): the chance that each zone's run ends with this gap, by class."""
+    def _ends(self) -> Figures:
         model = self.models[0]
-        up = self.up
         expected = np.where(
-            up,
+            self.up,
             over(model.edges_h, model.loss_per_h, self.age_h, self.gap_h),
             over(model.edges_h, model.gain_per_h, self.age_h, self.gap_h),
         )
         return np.asarray(np.moveaxis(-np.expm1(-expected), 0, -1))
 
-    def likely(self, row: int, usd_h: Figures) -> Zones:
-        """The zones of one run, at spot prices `usd_h` (Z,), with the hazards that the belief about them makes likely.
+    def drawn(self, row: int, usd_h: Figures, times: int) -> list[Zones]:
+        """The zones of one run, at spot prices `usd_h` (Z,), of classes that are drawn from the belief about each.
 
-        At each age a hazard is the mean over the classes, weighed by the belief and by the chance that a run of the
-        class lives so long: the old runs of a zone of unknown class are those of its better classes.
+        Each zone's draws are spread evenly over its classes, from the worst to the best (a Latin hypercube: McKay,
+        Beckman and Conover 1979), in an order of its own; the same belief gives the same zones.
         """
-        edges_h, belief = self.models[0].edges_h, np.exp(self.belief[row])
-        return Zones(
-            edges_h,
-            _mean_hazard(edges_h, self.models[0].loss_per_h, belief),
-            _mean_hazard(edges_h, self.models[0].gain_per_h, belief),
-            usd_h,
-        )
-
-
-def _mean_hazard(edges_h: Figures, per_h: Figures, belief: Figures) -> Figures:
-    """(Z, B): the mean hazard over C classes (C, B), by the belief (Z, C)."""
-    middles_h = edges_h + np.append(np.diff(edges_h), edges_h[-1]) / 2
-    alive = belief[:, :, np.newaxis] * np.exp(-cumulative(edges_h, per_h, middles_h))
-    return np.asarray((alive * per_h).sum(axis=1) / np.maximum(alive.sum(axis=1), TINIEST))
+        model = self.models[0]
+        worst_first = np.argsort([one.up_share() for one in model.classes], kind="stable")
+        reached = np.cumsum(np.exp(self.belief[row])[:, worst_first], axis=1)
+        rng = np.random.default_rng(0)
+        level = np.stack([(rng.permutation(times) + 0.5) / times for _ in usd_h], axis=1)
+        rank = np.minimum((reached < level[..., np.newaxis]).sum(axis=2), len(worst_first) - 1)
+        return [
+            Zones(model.edges_h, model.loss_per_h[classes], model.gain_per_h[classes], usd_h)
+            for classes in worst_first[rank]
+        ]
 
 
 def _by_zone(beliefs: Iterable[Figures]) -> Figures:

@@ -13,26 +13,30 @@ from typing import Final
 
 import numpy as np
 
-from engine.policies.base import Codes
 from engine.policies.chains import Chain, Values
-from engine.spot_market import SECONDS_AN_HOUR, Figures
+from engine.spot_market import SECONDS_AN_HOUR, Figures, Flags
 
 _TINY: Final = 1e-9
 FINEST: Final = 10
 """Levels of slack a step, where slack is scarce."""
-GROWTH: Final = 0.03
+GROWTH: Final = 0.02
 """Above that, levels lie this share of the slack apart: with much of it little hangs on a minute."""
-FORBIDDEN: Final = 1e5
-"""In USD: what the tables take an unsafe action to cost. (That none is taken is not their business.)"""
+FORBIDDEN: Final = 10.0
+"""How many times the cost on demand to the end the tables take an unsafe action to cost. (That none is taken is the
+business of `engine.policies.safety`.)"""
 
 
 @dataclass(frozen=True, eq=False)
 class JobCosts:
-    """What a table is made for: prices and overhead of one job, in steps of `step_s` seconds."""
+    """What a table is made for: prices and overhead of one job, in steps of `step_s` seconds.
+
+    `least_usd` is the price of the cheapest gap: whole gaps are billed, so that no work left costs less.
+    """
 
     step_s: float
     overhead_s: float
     on_demand_usd_h: float
+    least_usd: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,30 +47,29 @@ class ValueTables:
     being the whole steps of overhead that are not paid yet.
     """
 
-    step_s: float
-    overhead_s: float
+    costs: JobCosts
     slack_s: Figures
     waiting: Values
     on_demand: Values
     on_spot: Values
 
     def at(self, values: Values, left_s: float, slack_s: Figures) -> Figures:
-        """(R, K): values (N + 1, S, K) at a time left and at slacks (R,), linear between the levels of both."""
-        below, above, share = _between(self.slack_s, slack_s)
-        step = min(left_s / self.step_s, len(values) - 1.0)
-        early = int(step)
-        later = min(early + 1, len(values) - 1)
-        part = step - early
-        found = values[early, below] * (1 - share)[:, np.newaxis] + values[early, above] * share[:, np.newaxis]
-        if part <= _TINY:
-            return np.asarray(found, dtype=np.float64)
-        after = values[later, below] * (1 - share)[:, np.newaxis] + values[later, above] * share[:, np.newaxis]
-        return np.asarray(found * (1 - part) + after * part, dtype=np.float64)
+        """(R, K): values (N + 1, S, K) at a time left and at slacks (R,), linear between the steps and the levels."""
+        steps = min(left_s / self.costs.step_s, len(values) - 1.0)
+        early = int(steps + _TINY)
+        found = self._with_steps(values, early, slack_s)
+        part = steps - early
+        if part > _TINY:
+            found = found * (1 - part) + self._with_steps(values, early + 1, slack_s) * part
+        return np.asarray(found, dtype=np.float64)
+
+    def _with_steps(self, values: Values, steps: int, slack_s: Figures) -> Values:
+        return _between(values[steps], self.slack_s, slack_s, steps, self.costs)
 
     def kept(self, left_s: float, slack_s: Figures, unpaid_s: Figures) -> Figures:
         """(R, J): the values on spot at a time left, slacks (R,) and overheads (R,) that are not paid yet."""
         stages = self.on_spot.shape[1] - 1
-        stage = np.clip(stages - np.floor((self.overhead_s - unpaid_s) / self.step_s + _TINY), 0, stages)
+        stage = np.clip(stages - np.floor((self.costs.overhead_s - unpaid_s) / self.costs.step_s + _TINY), 0, stages)
         found = np.zeros((len(slack_s), self.on_spot.shape[-1]))
         for one in np.unique(stage).astype(np.int64):
             rows = stage == one
@@ -77,20 +80,19 @@ class ValueTables:
 def value_tables(chain: Chain, costs: JobCosts, steps: int, most_slack_s: float) -> ValueTables:
     """The tables of a job with up to `steps` steps left and up to `most_slack_s` seconds of slack."""
     slack_s = _levels(costs.step_s, most_slack_s + costs.overhead_s)
-    stages = max(int(np.ceil(costs.overhead_s / costs.step_s - _TINY)) - 1, 0)
     shape, spot_states = (steps + 1, len(slack_s), chain.states), len(chain.spot_usd_h)
     waiting, on_demand = np.zeros(shape, dtype=np.float32), np.zeros(shape, dtype=np.float32)
-    on_spot = np.zeros((steps + 1, stages + 1, len(slack_s), spot_states), dtype=np.float32)
+    on_spot = np.zeros((steps + 1, _stages(costs) + 1, len(slack_s), spot_states), dtype=np.float32)
     backward = _Backward(chain, costs, slack_s)
     for left in range(1, steps + 1):
         done = slack_s >= left * costs.step_s - _TINY
         waiting[left], on_demand[left], on_spot[left] = backward.step(
-            waiting[left - 1], on_demand[left - 1], on_spot[left - 1]
+            left, waiting[left - 1], on_demand[left - 1], on_spot[left - 1]
         )
         for values in (waiting[left], on_demand[left]):
             values[done] = 0.0
         on_spot[left][:, done] = 0.0
-    return ValueTables(costs.step_s, costs.overhead_s, slack_s, waiting, on_demand, on_spot)
+    return ValueTables(costs, slack_s, waiting, on_demand, on_spot)
 
 
 class _Backward:
@@ -98,46 +100,63 @@ class _Backward:
 
     def __init__(self, chain: Chain, costs: JobCosts, slack_s: Figures) -> None:
         self.chain, self.costs, self.slack_s = chain, costs, slack_s
+        self.stages = _stages(costs)
         hours = costs.step_s / SECONDS_AN_HOUR
         self.on_demand_usd = np.float32(costs.on_demand_usd_h * hours)
         self.spot_usd = (chain.spot_usd_h * hours).astype(np.float32)
-        self.start = _between(slack_s, slack_s - costs.overhead_s)
-        self.wait = _between(slack_s, slack_s - costs.step_s)
-        back_s = max(costs.overhead_s - costs.step_s, 0.0)
-        self.no_wait = slack_s - costs.step_s < costs.overhead_s - _TINY
-        self.no_start = slack_s - costs.overhead_s + back_s < costs.overhead_s - _TINY
 
-    def step(self, waiting: Values, on_demand: Values, on_spot: Values) -> tuple[Values, Values, Values]:
-        """The values one step earlier, for what is waiting, on demand and on spot."""
-        chain, spot_states = self.chain, len(self.spot_usd)
-        demanded = chain.ahead(on_demand)
-        kept = self._on_spot(waiting, on_spot)
-        idle = self._shifted(chain.ahead(waiting), self.wait)
-        idle[self.no_wait] = FORBIDDEN
-        begin = self.spot_usd + self._shifted(kept[-1], self.start)
-        begin[self.no_start] = FORBIDDEN
-        off = np.minimum(self.on_demand_usd + self._shifted(demanded, self.start), idle)
+    def step(self, left: int, waiting: Values, on_demand: Values, on_spot: Values) -> tuple[Values, Values, Values]:
+        """The values with `left` steps left, for what is waiting, on demand and on spot, from those with one less."""
+        spot_states = len(self.spot_usd)
+        kept = self._kept(left, waiting, on_spot)
+        demanded = self.chain.ahead(on_demand)
+        idle = self._at(self.chain.ahead(waiting), -self.costs.step_s, left - 1)
+        idle[self.slack_s - self.costs.step_s < self.costs.overhead_s - _TINY] = self._forbidden(left)
+        begin = self.spot_usd + self._at(kept[-1], -self.costs.overhead_s, left - 1)
+        begin[self._unsafe(left, self.stages, self.slack_s - self.costs.overhead_s)] = self._forbidden(left)
+        off = np.minimum(self.on_demand_usd + self._at(demanded, -self.costs.overhead_s, left - 1), idle)
         stay = np.minimum(self.on_demand_usd + demanded, idle)
         leave = off[:, :spot_states].copy()
         for values in (off, stay):
             values[:, :spot_states] = np.minimum(values[:, :spot_states], begin)
-        return off, stay, np.minimum(self.spot_usd + kept, leave)
+        return off, stay, np.stack([self._on_spot(left, stage, kept[stage], leave) for stage in range(len(on_spot))])
 
-    def _on_spot(self, waiting: Values, on_spot: Values) -> Values:
-        """(P + 1, S, J): what follows a step on spot, by the steps of overhead that were unpaid before it."""
-        stages = len(on_spot) - 1
+    def _on_spot(self, left: int, stage: int, kept: Values, leave: Values) -> Values:
+        """(S, J): the values on spot with `stage` whole steps of overhead unpaid; whoever leaves gets those back."""
+        go_on = self.spot_usd + kept
+        go_on[self._unsafe(left, stage, self.slack_s)] = self._forbidden(left)
+        unpaid_s = self._unpaid_after_s(stage) + (self.costs.step_s if stage else 0.0)
+        return np.asarray(np.minimum(go_on, self._at(leave, unpaid_s, left)))
+
+    def _kept(self, left: int, waiting: Values, on_spot: Values) -> list[Values]:
+        """For each number of unpaid steps (S, J): what follows a step on spot, the machine being kept or lost."""
         after = []
-        for stage in range(stages + 1):
-            unpaid_s = max(self.costs.overhead_s - (stages - stage + 1) * self.costs.step_s, 0.0) if stage else 0.0
-            lost = self._shifted(waiting, _between(self.slack_s, self.slack_s + unpaid_s)) if unpaid_s else waiting
+        for stage in range(len(on_spot)):
+            lost = self._at(waiting, self._unpaid_after_s(stage), left - 1)
             after.append(self.chain.ahead_on_spot(on_spot[max(stage - 1, 0)], lost))
-        return np.stack(after)
+        return after
 
-    @staticmethod
-    def _shifted(values: Values, to: tuple[Codes, Codes, Figures]) -> Values:
-        below, above, share = to
-        part = share.astype(np.float32)[:, np.newaxis]
-        return values[below] * (1 - part) + values[above] * part
+    def _unpaid_after_s(self, stage: int) -> float:
+        """What is left of the overhead after a step that began with `stage` whole steps of it unpaid."""
+        return max(self.costs.overhead_s - (self.stages - stage + 1) * self.costs.step_s, 0.0) if stage else 0.0
+
+    def _unsafe(self, left: int, stage: int, slack_s: Figures) -> Flags:
+        """(S,): whether a step on spot could make the job late: its loss leaves no time, and the work is not done."""
+        no_room = slack_s + self._unpaid_after_s(stage) < self.costs.overhead_s - _TINY
+        return no_room & (slack_s < (left - 1) * self.costs.step_s - _TINY)
+
+    def _forbidden(self, left: int) -> np.float32:
+        """In USD: what the tables take an unsafe action to cost; more than any schedule that is safe."""
+        return np.float32(FORBIDDEN * (left + 1) * self.on_demand_usd + self.spot_usd.max() * (left + 1))
+
+    def _at(self, values: Values, more_s: float, steps: int) -> Values:
+        """Values (S, K), with `steps` steps left, at so much more slack than each level."""
+        return _between(values, self.slack_s, self.slack_s + more_s, steps, self.costs)
+
+
+def _stages(costs: JobCosts) -> int:
+    """Whole steps of overhead that are unpaid after the first."""
+    return max(int(np.ceil(costs.overhead_s / costs.step_s - _TINY)) - 1, 0)
 
 
 def _levels(step_s: float, most_s: float) -> Figures:
@@ -148,10 +167,18 @@ def _levels(step_s: float, most_s: float) -> Figures:
     return np.array(levels)
 
 
-def _between(levels: Figures, at: Figures) -> tuple[Codes, Codes, Figures]:
-    """The levels on either side of each value, and how far it lies from the lower to the upper, within the levels."""
-    inside = np.clip(at, levels[0], levels[-1])
-    below = np.minimum(np.searchsorted(levels, inside + _TINY, side="right") - 1, len(levels) - 1)
-    above = np.minimum(below + 1, len(levels) - 1)
-    width = np.where(above > below, levels[above] - levels[below], 1.0)
-    return below, above, np.clip((inside - levels[below]) / width, 0.0, 1.0)
+def _between(values: Values, levels_s: Figures, at_s: Figures, steps: int, costs: JobCosts) -> Values:
+    """Values (S, K) with so many steps left at slacks (R,), linear between the levels on either side.
+
+    Where work is done beyond the lower level, they are linear to the slack at which it is, and until then cost a gap.
+    """
+    done_s = steps * costs.step_s
+    inside = np.clip(at_s, levels_s[0], levels_s[-1])
+    below = np.searchsorted(levels_s, inside + _TINY, side="right") - 1
+    above = np.minimum(below + 1, len(levels_s) - 1)
+    upper_s = np.where(levels_s[below] < done_s, np.minimum(levels_s[above], done_s), levels_s[above])
+    width_s = upper_s - levels_s[below]
+    share = np.clip((inside - levels_s[below]) / np.where(width_s > 0, width_s, 1.0), 0.0, 1.0)
+    part = share.astype(np.float32)[:, np.newaxis]
+    least = np.where(inside < done_s - _TINY, costs.least_usd, 0.0).astype(np.float32)[:, np.newaxis]
+    return np.asarray(np.maximum(values[below] * (1 - part) + values[above] * part, least))

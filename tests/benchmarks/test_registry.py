@@ -11,7 +11,7 @@ import pytest
 import benchmarks.cases
 from benchmarks.measure import Contest, Sample, contest, function, process
 from benchmarks.registry import CASES
-from benchmarks.result import Alone, Growth, Result
+from benchmarks.result import Alone, Growth, Result, Timed
 
 HERE = Path(benchmarks.cases.__file__).parent
 
@@ -75,3 +75,12 @@ def test_growth_is_a_row_for_each_size() -> None:
     rows = Growth(sizes).row().splitlines()
     assert [row.split(" | ")[0] for row in rows] == ["| ten", "| hundred"]
     assert all(row.count("|") == 8 for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("most_cpu_s", "end"), [(1.0, "| 1 s | reached |"), (0.5, "| 0.5 s | not reached |"), (None, "| | |")]
+)
+def test_a_time_stands_against_its_limit_or_alone(most_cpu_s: float | None, end: str) -> None:
+    """The median counts, and without a limit there is no verdict."""
+    row = Timed("a", (Sample(9.0, 9.0), Sample(0.9, 1.0), Sample(0.8, 0.8)), most_cpu_s).row()
+    assert row == f"| a | 0.900 (1.000) | none | | {end}"

@@ -76,7 +76,7 @@ def test_yaml_and_json_hold_the_same(skybroker: Run, workload: Write) -> None:
     as_json = json.loads(skybroker("plan", workload(EIGHT_H100), "--output", "json").out)
     as_yaml = yaml.safe_load(skybroker("plan", workload(EIGHT_H100), "--output", "yaml").out)
     assert as_yaml["best"]["cost_usd"] == as_json["best"]["cost_usd"]
-    assert as_yaml["schema_version"] == as_json["schema_version"] == 2
+    assert as_yaml["schema_version"] == as_json["schema_version"] == 3
 
 
 def test_several_files_are_planned_one_by_one(skybroker: Run, workload: Write) -> None:

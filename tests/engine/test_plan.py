@@ -107,7 +107,7 @@ def test_a_plan_cut_short_is_refused(plan: Any) -> None:
         ("null", "plan.json: not a plan file: it has no schema_version"),
         ('{"tasks": []}', "plan.json: not a plan file: it has no schema_version"),
         ('{"schema_version": "one"}', "plan.json: not a plan file: it has no schema_version"),
-        ('{"schema_version": 2}', "plan.json: created_at: "),
+        ('{"schema_version": 3}', "plan.json: created_at: "),
     ],
 )
 def test_what_is_no_plan_is_refused(text: str, message: str) -> None:
@@ -120,14 +120,14 @@ def test_what_is_no_plan_is_refused(text: str, message: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "hint"), [(0, "plan again"), (1, "plan again"), (3, "upgrade skybroker or plan again")]
+    ("version", "hint"), [(0, "plan again"), (2, "plan again"), (4, "upgrade skybroker or plan again")]
 )
 def test_a_plan_of_another_version_is_refused(version: int, hint: str) -> None:
     """Older or newer, and whatever else it holds: the version is what is said."""
     data = single().to_data() | {"schema_version": version, "new_field": 1}
     with pytest.raises(PlanError) as refused:
         read_plan(json.dumps(data), file="plan.json")
-    assert str(refused.value) == f"plan.json: the plan has schema version {version}, this version reads 2"
+    assert str(refused.value) == f"plan.json: the plan has schema version {version}, this version reads 3"
     assert refused.value.hint == hint
 
 
@@ -182,7 +182,7 @@ def test_a_number_that_is_none_is_refused(number: str) -> None:
 
 def test_several_plans_in_one_file_are_told_from_a_damaged_one() -> None:
     """As `plan a.yaml b.yaml --output json` prints them."""
-    text = json.dumps({"schema_version": 2, "plans": [single().to_data(), chain().to_data()]})
+    text = json.dumps({"schema_version": 3, "plans": [single().to_data(), chain().to_data()]})
     with pytest.raises(PlanError, match=r"^plan\.json: holds several plans$") as refused:
         read_plan(text, file="plan.json")
     assert refused.value.hint == "write one with `skybroker plan FILE -o`"

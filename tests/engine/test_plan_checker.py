@@ -46,7 +46,11 @@ MARKET = market(
     ],
     regions=[region(*place, carbon_g_kwh=400.0) for place in PLACES],
     egress=flat_rates(0.09, [":".join(place) for place in PLACES]),
-    spot_risk=[risk("gcp", "us-central1", "a3", 0.05, 0.1)],
+    spot_risk=[
+        risk("gcp", "us-central1", "a3", 0.05, 0.1),
+        risk("gcp", "us-east1", "a3", 0.0, 0.05),
+        risk("gcp", "us-west1", "a3", 0.0, 0.05),
+    ],
 )
 HOURS = Estimate(hours=4.0, setup_h=0.25, checkpoint_h=1.5)
 TRAIN = Task("train", num_nodes=2, requirements=(SPOT,), estimate=HOURS, inputs={"s3://data": 20.0})
@@ -140,7 +144,7 @@ def test_every_value_is_checked(workload: Workload) -> None:
     for path, value in leaves(plan.to_data()):
         if path[-1] in FREE or path[0] == "assumptions" or path[:2] == ("snapshot", "sources"):
             continue
-        if value is None and path[-1] in {"accelerator", "available"}:
+        if value is None and path[-1] in {"accelerator", "available", "policy"}:
             continue
         assert faults(with_value(plan, path, changed(value)), workload, MARKET), f"{path}: {value} is not checked"
         checked += 1

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from itertools import pairwise
+from typing import Any, Final, NamedTuple
 
+from engine.availability import AvailabilityModel
 from engine.billing import BARE_METAL_MINIMUM_S, BILLING
 from engine.carbon import DATA_CENTRES, MEMORY_W_GIB, OTHER_DATA_CENTRE, TDP_W, VCPU_LOAD
 from engine.chances import (
@@ -18,6 +20,7 @@ from engine.chances import (
 )
 from engine.disks import DISK_RATES
 from engine.interruption import LONGEST
+from engine.spot_losses import MOST_SEGMENTS
 from engine.startup import (
     ASSUMED_STARTUP_H,
     EC2_STARTUP_H,
@@ -76,6 +79,8 @@ def interrupted(rate: float, work_h: float, checkpoint_h: float | None, recovery
     A segment of c hours passes with the chance p = exp(-rate c), so that it fails (1 - p) / p times before. A failure
     comes after the mean of the exponential law below c, and costs the recovery besides.
     """
+    if not rate:
+        return work_h, 0.0
     hours = losses = 0.0
     for c in segments(work_h, checkpoint_h):
         if rate * c > LONGEST:
@@ -86,6 +91,77 @@ def interrupted(rate: float, work_h: float, checkpoint_h: float | None, recovery
         losses += fails
         hours += c + fails * (until_loss_h + recovery_h)
     return hours, losses
+
+
+class Modelled(NamedTuple):
+    """A run on machines that are lost and regained as a model says, and -log of the chance of no interruption."""
+
+    hours: float
+    wait_h: float
+    losses: float
+    hazard: float
+
+
+def modelled(model: AvailabilityModel, work_h: float, ready_h: float, checkpoint_h: float | None) -> Modelled:
+    """The mean over the classes that a zone may be of that is up when it is first seen."""
+    chances = [weight * up for weight, up in zip(model.weights, model.up_share, strict=True)]
+    runs = [_modelled_in(model, number, work_h, ready_h, checkpoint_h) for number in range(len(chances))]
+    weights = [chance / sum(chances) for chance in chances]
+    means = [sum(w * run[k] for w, run in zip(weights, runs, strict=True)) for k in range(3)]
+    due = [_due(model, number, model.first_age_h, ready_h + work_h) for number in range(len(chances))]
+    least = min(due)
+    uninterrupted = sum(w * math.exp(least - x) for w, x in zip(weights, due, strict=True))
+    return Modelled(means[0], means[1], means[2], least - math.log(uninterrupted))
+
+
+def _modelled_in(
+    model: AvailabilityModel, number: int, work_h: float, ready_h: float, checkpoint_h: float | None
+) -> tuple[float, float, float]:
+    """Hours, those of waiting and losses: from the machines that begin with so many segments done, one after the other.
+
+    Each of them costs what it lives of the time that it needs, and if it is lost a wait.
+    """
+    lengths = list(segments(work_h, checkpoint_h))
+    if len(lengths) > MOST_SEGMENTS:
+        lengths = [work_h / MOST_SEGMENTS] * MOST_SEGMENTS
+    if any(_due(model, number, 0.0, ready_h + length) > LONGEST for length in (lengths[0], lengths[-1])):
+        return math.inf, math.inf, math.inf
+    wait_h = float(model.classes[number].mean_wait_h())
+    begun = [0.0] * len(lengths)
+    lived_h = losses = 0.0
+    for is_first, done in ((True, 0), *((False, done) for done in range(len(lengths)))):
+        age_h = model.first_age_h if is_first else 0.0
+        needs = [0.0, *(ready_h + sum(lengths[done:end]) for end in range(done + 1, len(lengths) + 1))]
+        lasts = [math.exp(-_due(model, number, age_h, need)) for need in needs]
+        # A machine that does no segment is followed by one of the same kind.
+        machines = 1.0 if is_first else begun[done] / lasts[1]
+        lived_h += machines * _lived_h(model, number, age_h, needs[-1])
+        losses += machines * (1 - lasts[-1])
+        for more, (here, there) in enumerate(pairwise(lasts)):
+            if is_first or more:
+                begun[done + more] += machines * (here - there)
+    return lived_h + losses * wait_h, losses * wait_h, losses
+
+
+def _bins(model: AvailabilityModel, number: int, age_h: float, h: float) -> Iterator[tuple[float, float]]:
+    """The hazard and the hours of each bin of age that the next `h` hours pass through."""
+    edges = [*map(float, model.edges_h), math.inf]
+    for (low, high), rate in zip(pairwise(edges), model.classes[number].loss_per_h, strict=True):
+        yield float(rate), max(0.0, min(age_h + h, high) - max(age_h, low))
+
+
+def _due(model: AvailabilityModel, number: int, age_h: float, h: float) -> float:
+    """Losses that are due within `h` hours from an age on."""
+    return sum(rate * hours for rate, hours in _bins(model, number, age_h, h))
+
+
+def _lived_h(model: AvailabilityModel, number: int, age_h: float, h: float) -> float:
+    """How much of the next `h` hours a machine of that age lives in the mean."""
+    lived_h, alive = 0.0, 1.0
+    for rate, hours in _bins(model, number, age_h, h):
+        lived_h += alive * (-math.expm1(-rate * hours) / rate if rate else hours)
+        alive *= math.exp(-rate * hours)
+    return lived_h
 
 
 def billed_h(row: Row, occupied_h: float) -> float:

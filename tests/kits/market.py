@@ -130,13 +130,20 @@ def market(
     regions: Sequence[Row] | None = None,
     egress: Sequence[Row] = (),
     throughput: Sequence[Row] | None = None,
-    spot_risk: Sequence[Row] = (),
+    spot_risk: Sequence[Row] | None = None,
     observations: Sequence[Row] = (),
 ) -> Snapshot:
-    """A snapshot of these rows; unless they are given, each offer's region lies in the US and links have defaults."""
+    """A snapshot of these rows.
+
+    Unless they are given, each offer's region lies in the US, links have defaults, and spot machines are never lost.
+    """
     if regions is None:
         where = dict.fromkeys((row["cloud"], row["region"]) for row in offers)
         regions = [region(cloud, name) for cloud, name in where]
+    if spot_risk is None:
+        spot = [row for row in offers if row["purchase"] == Purchase.SPOT]
+        kinds = dict.fromkeys((row["cloud"], row["region"], row["instance_type"]) for row in spot)
+        spot_risk = [risk(*kind, 0.0, 0.0) for kind in kinds]
     return Snapshot.of(
         SnapshotInfo(1, "snapshot-1", SEEN, "test"),
         pl.DataFrame(offers, schema=OFFER_ROWS),

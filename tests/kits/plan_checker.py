@@ -16,7 +16,7 @@ from engine.plan import Option, Placement, Plan
 from engine.workload import Edge, Objective, Task, Workload
 from tests.kits.choices import antichains_of, exceeded, figures, moved, order_of, within_limits
 from tests.kits.cost_model import shares_a_month
-from tests.kits.ways import Figures, Market, Way, homes, met, timed, ways
+from tests.kits.ways import Figures, Market, Way, homes, met, timed, undone, ways
 
 
 def best_figures(workload: Workload, snapshot: Snapshot, now: datetime) -> Figures | None:
@@ -170,6 +170,7 @@ def _placement_faults(placement: Placement, task: Task, way: Way, market: Market
         ("most interruptions", placement.interruption_high, band[1]),
         ("setup", placement.setup_h, way.setup_h),
         ("hours", placement.hours, way.hours),
+        ("waiting", placement.wait_h, way.wait_h),
         ("billed hours", placement.billed_h, way.billed_h),
         ("inputs", placement.input_usd, way.input_usd),
         ("inputs' arrival", placement.input_h, way.input_h),
@@ -284,10 +285,14 @@ def _count_faults(plan: Plan, workload: Workload, every: Sequence[Sequence[Way]]
     for task, ways_of_task in zip(workload.tasks, every, strict=True):
         beyond = _beyond_limits(workload, ways_of_task, market) if len(every) == 1 else {}
         kept += len(ways_of_task) - sum(map(len, beyond.values()))
-        with_hours, candidates = _offers(timed(task, workload, market)), _offers(ways_of_task)
+        timed_ways = timed(task, workload, market)
+        with_hours, candidates = _offers(timed_ways), _offers(ways_of_task)
         counts = {
             "without a run time in the estimate": len(list(met(task, workload, market))) - with_hours,
-            "interrupted too often ever to be done": with_hours - candidates,
+            **{
+                reason: _offers(way for way in timed_ways if undone(way, task) == reason)
+                for reason in ("interrupted too often ever to be done", "too long for spot without checkpoints")
+            },
             **{reason: _offers(beyond.get(limit, ())) for limit, reason in REASONS.items()},
         }
         for reason, is_so in counts.items():

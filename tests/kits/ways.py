@@ -5,6 +5,7 @@ It shares the workload's values with the engine and nothing else: no frame opera
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,6 +15,8 @@ from typing import Any, Final, NamedTuple
 
 from catalog_data.scopes import Quota
 from catalog_data.snapshot import Snapshot
+from engine.availability import AvailabilityModel
+from engine.spot_priors import spot_prior
 from engine.workload import Estimate, Preference, Range, Requirement, Residency, Task, Workload
 from tests.kits.cost_model import (
     Row,
@@ -23,6 +26,7 @@ from tests.kits.cost_model import (
     disk_usd,
     hazard_per_h,
     interrupted,
+    modelled,
     startup_h,
 )
 
@@ -52,6 +56,8 @@ class Way:
     rows: tuple[Row, ...]
     setup_h: float
     hours: float
+    wait_h: float
+    work_h: float
     input_usd: float
     input_h: float
     billed_h: float
@@ -61,7 +67,7 @@ class Way:
     chance: float
     interruptions: float | None
     hazard: float | None
-    """The logarithm of the chance of no interruption, with the sign turned; None where that is not known."""
+    """The logarithm of the chance of no interruption, with the sign turned; None where none can happen."""
     surcharge_usd: float = 0.0
 
     @property
@@ -101,6 +107,10 @@ class Market:
         self.risks = {
             (row["cloud"], row["region"], row["instance_type"]): row for row in self.snapshot.spot_risk.to_dicts()
         }
+        self.fits = {
+            tuple(row[name] for name in ("cloud", "region", "zone", "instance_type")): row["model"]
+            for row in self.snapshot.spot_models.to_dicts()
+        }
         self.levels: dict[tuple[str | None, ...], list[float]] = {}
         for row in self.snapshot.observations.to_dicts():
             if row["expires_at"] > self.now:
@@ -109,6 +119,24 @@ class Market:
         for row in self.snapshot.egress.to_dicts():
             pair = row["src_cloud"], row["src_region"], row["dst_cloud"], row["dst_region"]
             self.tiers.setdefault(pair, []).append((row["tier_from_gb"], row["egress_usd_gb"]))
+
+    def model(self, row: Row, zone: str | None) -> AvailabilityModel | None:
+        """What says how long spot machines of an offer stay, if its band does not: the nearest fit, or the prior."""
+        if row["purchase"] != "spot":
+            return None
+        fits = [
+            self.fits.get((row["cloud"], *pool))
+            for pool in (
+                (row["region"], zone, row["instance_type"]),
+                ("*", "*", row["instance_type"]),
+                ("*", "*", "*"),
+            )
+        ]
+        fitted = next((text for text in fits if text is not None), None)
+        if fitted is not None:
+            return AvailabilityModel.from_dict(json.loads(fitted))
+        risk = self.risks.get((row["cloud"], row["region"], row["instance_type"]))
+        return spot_prior().model() if hazard_per_h(row, risk) is None else None
 
     def capacity(self, row: Row) -> float | None:
         """The least that is known of the capacity of an offer, in its zone and in its region."""
@@ -155,7 +183,7 @@ def _to_pay(row: Row) -> Row:
 
 def ways(task: Task, workload: Workload, market: Market) -> list[Way]:
     """Every way to run a task, with what it is charged beyond its cost."""
-    found = [way for way in timed(task, workload, market) if math.isfinite(way.hours)]
+    found = [way for way in timed(task, workload, market) if undone(way, task) is None]
     most_kg = max((way.carbon_kg for way in found if way.carbon_kg is not None), default=0.0)
     return [replace(way, surcharge_usd=_surcharge_usd(way, workload, most_kg)) for way in found]
 
@@ -168,6 +196,15 @@ def timed(task: Task, workload: Workload, market: Market) -> list[Way]:
         found.setdefault(key, []).append(row)
     work = ((key[-1], rows, _hours_on(rows[0], task)) for key, rows in found.items())
     return [_way(task, number, rows, work_h, market) for number, rows, work_h in work if work_h is not None]
+
+
+def undone(way: Way, task: Task) -> str | None:
+    """Why the task is not done in that way; None where it is."""
+    if not math.isfinite(way.hours):
+        return "interrupted too often ever to be done"
+    if (task.estimate is None or task.estimate.checkpoint_h is None) and way.hours - way.wait_h > 2 * way.work_h:
+        return "too long for spot without checkpoints"
+    return None
 
 
 def _surcharge_usd(way: Way, workload: Workload, most_kg: float) -> float:
@@ -228,30 +265,46 @@ def _way(task: Task, requirement: int, rows: Sequence[Row], work_h: float, marke
     place = row["cloud"], row["region"]
     nodes, estimate = task.num_nodes, task.estimate or Estimate()
     setup_h = startup_h(row) + estimate.setup_h
-    rate = hazard_per_h(row, market.risks.get((*place, row["instance_type"])))
-    hours, losses = (
-        interrupted(rate * nodes, work_h, estimate.checkpoint_h, setup_h) if rate is not None else (work_h, None)
-    )
+    hours, wait_h, losses, hazard = _run(task, rows, work_h, setup_h, market)
     moves = [(home, gb) for home, gb in homes(task) if home[0] != place[0]]
     input_usd = sum(market.egress_usd(home, place, gb) for home, gb in moves)
     of_one = disk_usd(row, task.requirements[requirement].disk_gib, setup_h + hours)
-    billed = billed_h(row, setup_h + hours) if math.isfinite(hours) else hours
+    billed = billed_h(row, setup_h + hours - wait_h) if math.isfinite(hours) else hours
     return Way(
         requirement,
         nodes,
         tuple(rows),
         setup_h,
         hours,
+        wait_h,
+        work_h,
         input_usd,
         input_h=max((market.transfer_h(home, place, gb, nodes) for home, gb in moves), default=0.0),
         billed_h=billed,
         disk_usd=None if of_one is None else nodes * of_one,
         cost_usd=nodes * row["price_usd_h"] * billed + nodes * (of_one or 0.0) + input_usd,
-        carbon_kg=carbon_kg(row, setup_h + hours, nodes, market.regions.get(place, {}).get("carbon_g_kwh")),
+        carbon_kg=carbon_kg(row, setup_h + hours - wait_h, nodes, market.regions.get(place, {}).get("carbon_g_kwh")),
         chance=chance(row, max((level for r in rows if (level := market.capacity(r)) is not None), default=None)),
         interruptions=losses,
-        hazard=None if rate is None else rate * nodes * work_h,
+        hazard=hazard,
     )
+
+
+def _run(
+    task: Task, rows: Sequence[Row], work_h: float, setup_h: float, market: Market
+) -> tuple[float, float, float | None, float | None]:
+    """Hours with the interruptions to be expected, those of waiting, how many there are, and the hazard of any."""
+    row, nodes = rows[0], task.num_nodes
+    checkpoint_h = task.estimate.checkpoint_h if task.estimate else None
+    model = market.model(row, min((r["zone"] for r in rows if r["zone"] is not None), default=None))
+    if model is not None:
+        run = modelled(model, work_h, setup_h, checkpoint_h)
+        return run.hours - setup_h, run.wait_h, run.losses, run.hazard
+    rate = hazard_per_h(row, market.risks.get((row["cloud"], row["region"], row["instance_type"])))
+    if rate is None:
+        return work_h, 0.0, None, None
+    hours, losses = interrupted(rate * nodes, work_h, checkpoint_h, setup_h)
+    return hours, 0.0, losses, rate * nodes * work_h
 
 
 def homes(task: Task) -> list[tuple[tuple[str, str], float]]:
