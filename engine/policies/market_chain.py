@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 
 from engine.hazard import mean_remaining
+from engine.policies.base import Codes
 from engine.policies.chains import Values, older_within
 from engine.spot_market import Figures
 
@@ -112,8 +113,8 @@ def _play(zones: Zones, merit: Figures, step_h: float) -> tuple[Figures, Figures
     none = np.zeros(REPLICAS, dtype=np.int64)
     had = up.any(axis=1)
     states = (count + 1) * bins
-    steps, losses = np.zeros((states, states)), np.zeros((count, states))
-    before = np.zeros(REPLICAS, dtype=np.int64)
+    history: list[Codes] = []
+    losses: list[list[Codes]] = [[] for _ in range(count)]
     for number in range(WARM_UP + STEPS):
         end = rng.random((REPLICAS, count)) < ends[up.astype(np.int64), zone, age]
         lost = end & up
@@ -125,11 +126,15 @@ def _play(zones: Zones, merit: Figures, step_h: float) -> tuple[Figures, Figures
         none = np.where(some | had, 0, np.minimum(none + (rng.random(REPLICAS) < older[none]), bins - 1))
         had = some
         state = np.where(some, best * bins + age[np.arange(REPLICAS), best], count * bins + none)
-        if number > WARM_UP:
-            steps += np.bincount(before * states + state, minlength=states**2).reshape(states, states)
-            losses += [np.bincount(state[lost[:, one]], minlength=states) for one in range(count)]
-        before = state
-    return steps, losses
+        if number >= WARM_UP:
+            history.append(state)
+            for one in range(count):
+                losses[one].append(state[lost[:, one]])
+    steps = np.stack(history[:-1]) * states + np.stack(history[1:])
+    return (
+        np.bincount(steps.ravel(), minlength=states**2).reshape(states, states).astype(np.float64),
+        np.stack([np.bincount(np.concatenate(one), minlength=states) for one in losses]).astype(np.float64),
+    )
 
 
 def _held(zones: Zones, step_h: float, after_loss: Figures) -> tuple[Figures, Figures]:

@@ -40,6 +40,7 @@ SCENARIOS: Final = 3
 TIE: Final = 0.25
 """This share of a gap on spot decides between choices that cost the same: for the machine that is held, and against a
 wait beside spot. The tables are no more exact than that, for whole gaps are billed."""
+MOST_ASKED: Final = 2
 _WAIT, _ON_DEMAND, _SPOT = 0, 1, 2
 """Columns of expected costs; from `_SPOT` on one for each zone."""
 
@@ -174,7 +175,7 @@ class _Group:
         tie_usd = TIE * self.gap_h * np.where(seen.available[self.rows], seen.spot_usd_h[self.rows], 0.0).max(axis=1)
         idle = self._mean(lambda view: self._idle(view, now)) + tie_usd
         costs[:, _WAIT] = np.where(allowed.wait[self.rows], idle, np.inf)
-        for zone in range(self.setting.zones):
+        for zone in self._asked(seen):
             stay = (now.current == Machine.SPOT) & (now.home == zone)
             offered = seen.available[self.rows, zone]
             offered = offered & np.where(stay, allowed.stay[self.rows], allowed.start_spot[self.rows])
@@ -182,6 +183,16 @@ class _Group:
                 usd = self._mean(partial(self._spot, seen=seen, now=now, zone=zone, stay=stay))
                 costs[:, _SPOT + zone] = np.where(offered, usd, np.inf)
         return costs
+
+    def _asked(self, seen: Observation) -> list[int]:
+        """The zones whose spot machines are weighed: of many the run's own, the cheapest and those seen the longest."""
+        if self.setting.zones <= 2 * MOST_ASKED:
+            return list(range(self.setting.zones))
+        row = self.rows[0]
+        offered = np.flatnonzero(seen.available[row])
+        cheapest = offered[np.argsort(seen.spot_usd_h[row, offered], kind="stable")[:MOST_ASKED]]
+        oldest = offered[np.argsort(-self.sightings.age_h[row, offered], kind="stable")[:MOST_ASKED]]
+        return sorted({int(seen.zone[row]), *cheapest.tolist(), *oldest.tolist()})
 
     def _mean(self, cost: Callable[[_View], Figures]) -> Figures:
         return np.asarray(np.mean([cost(view) for view in self.views], axis=0))

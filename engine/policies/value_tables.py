@@ -173,12 +173,12 @@ def _between(values: Values, levels_s: Figures, at_s: Figures, steps: int, costs
     Where work is done beyond the lower level, they are linear to the slack at which it is, and until then cost a gap.
     """
     done_s = steps * costs.step_s
-    inside = np.clip(at_s, levels_s[0], levels_s[-1])
+    inside = np.minimum(np.maximum(at_s, levels_s[0]), levels_s[-1])
     below = np.searchsorted(levels_s, inside + _TINY, side="right") - 1
     above = np.minimum(below + 1, len(levels_s) - 1)
     upper_s = np.where(levels_s[below] < done_s, np.minimum(levels_s[above], done_s), levels_s[above])
     width_s = upper_s - levels_s[below]
-    share = np.clip((inside - levels_s[below]) / np.where(width_s > 0, width_s, 1.0), 0.0, 1.0)
+    share = np.minimum((inside - levels_s[below]) / np.where(width_s > 0, width_s, 1.0), 1.0)
     part = share.astype(np.float32)[:, np.newaxis]
     least = np.where(inside < done_s - _TINY, costs.least_usd, 0.0).astype(np.float32)[:, np.newaxis]
     return np.asarray(np.maximum(values[below] * (1 - part) + values[above] * part, least))

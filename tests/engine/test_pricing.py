@@ -218,10 +218,8 @@ def test_what_is_taken_for_granted_of_spot_is_said() -> None:
     paces = "t: spot machines are taken back at the pace of their monthly band, and an interrupted run"
     begins_anew = "and an interrupted run begins anew (say `estimate: {checkpoint: 30m}`)"
     assert found(HOUR, spot[0], **known).assumptions == (f"{paces} begins anew (say `estimate: {{checkpoint: 30m}}`)",)
-    assert found(HOUR, *spot, **known).assumptions == (
-        "t: spot machines are taken back at the pace of their monthly band (1), as others were that are known, where"
-        f" nothing is known of them (1), {begins_anew}",
-    )
+    both = "at the pace of their monthly band (1), as others were that are known, where nothing is known of them (1)"
+    assert found(HOUR, *spot, **known).assumptions == (f"t: spot machines are taken back {both}, {begins_anew}",)
     saving = replace(HOUR, estimate=Estimate(hours=1.0, checkpoint_h=0.5))
     assert found(saving, spot[0], **known).assumptions == (f"{paces} goes on from its last checkpoint",)
     assert found(HOUR, PLAIN).assumptions == ()

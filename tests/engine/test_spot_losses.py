@@ -12,7 +12,7 @@ from catalog_data.schema import ANYWHERE, Purchase
 from catalog_data.snapshot import Snapshot
 from engine.candidates import find_candidates
 from engine.infeasible import InfeasibleError
-from engine.pricing import TOO_LONG
+from engine.pricing import NEVER_DONE, TOO_LONG
 from engine.solve import PlanRequest, make_plan
 from engine.spot_losses import MOST_SEGMENTS, expected_losses
 from engine.spot_models import zone_model
@@ -136,6 +136,14 @@ def test_a_run_too_long_for_spot_is_moved_with_the_reason() -> None:
     assert plan.best.placements[0].wait_h > 1
     short = find_candidates(task(3.0), Workload("w", (task(3.0),)), snapshot)
     assert (TOO_LONG in short.fell_out, short.frame.height) == (False, 2)
+
+
+@pytest.mark.parametrize(("loss_per_h", "gain_per_h"), [(30.0, 1.0), (0.1, 0.0)])
+def test_a_run_that_never_ends_is_no_candidate(loss_per_h: float, gain_per_h: float) -> None:
+    """Machines are lost before a segment is done, or none comes back."""
+    snapshot = with_fits(OFFERS, fitted(memoryless(loss_per_h, gain_per_h), (ANYWHERE, ANYWHERE, "m")))
+    found = find_candidates(task(12.0, 3.0), Workload("w", (task(12.0, 3.0),)), snapshot)
+    assert (found.frame["purchase"].to_list(), found.fell_out) == (["on_demand"], {NEVER_DONE: 1})
 
 
 def test_where_only_spot_will_do_the_reason_is_the_answer() -> None:
