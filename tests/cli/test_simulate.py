@@ -60,8 +60,14 @@ def test_a_row_for_each_policy_and_what_was_replayed(small: Run, put: Put) -> No
     assert lines[0].split() == ("POLICY MEAN $ SD $ 5 % $ 95 % $ LATE x OPTIMUM INTERRUPTIONS MOVES SPOT".split())
     rows = {line.split()[0]: line.split()[1:] for line in lines[2 : lines.index("")]}
     assert list(rows) == [
-        "optimum", "on-demand", "greedy", "time-sliced", "uniform-progress", "uniform-progress-no-hysteresis", "stochastic",
-    ]  # fmt: skip
+        "optimum",
+        "on-demand",
+        "greedy",
+        "time-sliced",
+        "uniform-progress",
+        "uniform-progress-no-hysteresis",
+        "stochastic",
+    ]
     assert rows["optimum"][4:] == ["0", "1.000", "-", "-", "-"]
     # Four hours, ten minutes to start, in whole gaps at $3.06/h.
     assert rows["on-demand"][0] == "13.77"

@@ -141,7 +141,7 @@ def test_less_than_a_millisecond_of_work_is_no_work() -> None:
     assert omniscient_usd(runs)[0] == pytest.approx(cheapest_of_all(*case))
     outcome = simulate(runs, omniscient_schedule(runs, 0))
     assert not outcome.late[0]
-    assert outcome.cost_usd == pytest.approx([1.2])
+    assert outcome.cost_usd == pytest.approx([0.2])
 
 
 def test_no_work_costs_nothing() -> None:
