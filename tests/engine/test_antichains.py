@@ -26,7 +26,7 @@ def weighed(draw: st.DrawFn) -> tuple[list[float], Pairs]:
     return weights, draw(dag_edges(len(weights), most=16))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(weighed())
 def test_no_antichain_is_heavier(dag: tuple[list[float], Pairs]) -> None:
     """An antichain it is, of tasks that weigh something, and none that there is weighs more."""
@@ -38,7 +38,7 @@ def test_no_antichain_is_heavier(dag: tuple[list[float], Pairs]) -> None:
     assert sum(weights[task] for task in found) == pytest.approx(most)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(weighed())
 def test_who_waits_is_known_as_bits(dag: tuple[list[float], Pairs]) -> None:
     """Directly or not, whatever the order of the edges, and whichever of them stand twice."""

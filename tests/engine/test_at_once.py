@@ -49,7 +49,7 @@ def limited(draw: st.DrawFn) -> DagProblem:
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(limited())
 def test_the_best_of_all_that_no_antichain_forbids(problem: DagProblem) -> None:
     """Every choice against every antichain: neither too much at once, nor a plan refused for nothing."""
@@ -61,7 +61,7 @@ def test_the_best_of_all_that_no_antichain_forbids(problem: DagProblem) -> None:
         assert ordered(problem, outcome(problem, solution.choice).figures) == best
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(limited())
 def test_the_model_allows_what_the_schedule_counts(problem: DagProblem) -> None:
     """A choice on its own: the model has a solution at what is counted as taken, and none a little below."""

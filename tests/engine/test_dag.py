@@ -15,7 +15,7 @@ from engine.workload import Objective
 from tests.kits.dag_instances import choices, edge, feasible_plans, is_kept, ordered, outcome, problems, task
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(problems())
 def test_places_without_candidates_can_go(problem: DagProblem) -> None:
     """Candidates keep their numbers and every choice its figures."""
@@ -24,7 +24,7 @@ def test_places_without_candidates_can_go(problem: DagProblem) -> None:
     assert list(feasible_plans(smaller)) == list(feasible_plans(problem))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(problems())
 def test_a_schedule_is_what_the_choice_comes_to(problem: DagProblem) -> None:
     """Every choice: figures, times, limits and purses as the kit finds them, and whether they are kept."""
@@ -36,7 +36,7 @@ def test_a_schedule_is_what_the_choice_comes_to(problem: DagProblem) -> None:
         assert keeps_limits(problem, plan) == is_kept(problem, expected)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(problems())
 def test_tasks_that_run_at_one_time_take_no_more_than_is_counted(problem: DagProblem) -> None:
     """At every start, the only moments at which more can be taken: what counts for a limit at once, and in all."""
@@ -124,7 +124,7 @@ def test_candidates_taken_keep_what_belongs_to_them() -> None:
     assert replace(options, surcharge_usd=None).take(np.array([1])).charged_usd.tolist() == [3]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(problems())
 def test_the_best_of_some_choices(problem: DagProblem) -> None:
     """Of those tried, the best one within the limits; None where none is."""

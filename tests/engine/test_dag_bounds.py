@@ -22,7 +22,7 @@ from tests.kits.dag_instances import Figures, best_plan, edge, feasible_plans, o
 from tests.kits.least_plans import assert_below, assert_equal, least_found
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(problems(limits=False), st.sampled_from([0.0, 0.5, 1.0, 3.0]))
 def test_no_plan_is_below_its_bounds(problem: DagProblem, usd_h: float) -> None:
     """By preference, by cost and time together, and by what is charged; with and without shifts."""
@@ -34,7 +34,7 @@ def test_no_plan_is_below_its_bounds(problem: DagProblem, usd_h: float) -> None:
         assert_below(sum_bounds(problem, backbone, problem.value_of_time_usd_h, charged=True), charged)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(problems(limits=False, forest=True))
 def test_on_a_forest_costs_are_exact(problem: DagProblem) -> None:
     """No edge is left out, so that each bound is the cost of a plan; and what is charged, if no hour is."""
@@ -55,7 +55,7 @@ def test_an_hour_of_the_path_is_charged() -> None:
     assert bounds.least == 10.0
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(problems(ranked=True), st.data())
 def test_what_is_no_worse_than_a_plan_is_within_reach(problem: DagProblem, data: st.DataObject) -> None:
     """All its candidates and all its pairs of places, whichever plan is at hand; without one, every plan is."""
@@ -76,7 +76,7 @@ def assert_within(
     assert all(may[place[link.source], place[link.target]] for may, link in zip(pairs, problem.edges, strict=True))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(problems(ranked=True))
 def test_the_least_within_reach_is_a_bound_on_the_objective(problem: DagProblem) -> None:
     """Of every plan, the best one included."""
@@ -97,7 +97,7 @@ def _reached(problem: DagProblem) -> list[list[int]]:
     return [numbers.tolist() for numbers in within_reach(problem, None).candidates]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(problems(limits=False, forest=True))
 def test_on_a_forest_the_cheapest_plan_is_among_those_tried(problem: DagProblem) -> None:
     """The sums with no weight on time are costs, and exact."""
@@ -125,7 +125,7 @@ def test_a_path_through_the_dag_is_the_backbone() -> None:
     assert len(backbone.roots) == 1
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(problems(limits=False))
 def test_without_time_there_is_one_choice_of_least_cost_or_time(problem: DagProblem) -> None:
     """One for the preferred candidates, and one for all where they differ: the forest's best by the objective."""

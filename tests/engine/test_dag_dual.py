@@ -14,7 +14,7 @@ from engine.workload import Objective
 from tests.kits.dag_instances import edge, feasible_plans, problems, task
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(problems(limits=False))
 def test_a_shift_leaves_the_cost_of_every_plan_as_it_is(problem: DagProblem) -> None:
     """What an edge hands to its ends is missing from the edge; nothing that is left there is below 0."""

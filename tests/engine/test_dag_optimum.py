@@ -42,7 +42,7 @@ def optimum(problem: DagProblem, solution: DagSolution) -> tuple[float, ...] | N
     return figures
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(problems(tasks=5, ranked=True))
 def test_the_optimum_is_that_of_trying_everything(problem: DagProblem) -> None:
     """Both objectives, with whatever is charged, limited and preferred: the same figures, infeasible when it is."""
@@ -52,7 +52,7 @@ def test_the_optimum_is_that_of_trying_everything(problem: DagProblem) -> None:
         assert solution.choice in [choice for choice, _ in feasible_plans(problem)]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(problems(ranked=True, loads=FINITE_LOADS))
 def test_the_model_alone_finds_the_same(problem: DagProblem) -> None:
     """Without pruning, bounds or a plan at hand: all candidates, all pairs of places, every measure in its order."""
@@ -274,7 +274,7 @@ def test_a_model_too_large_to_build_leaves_the_plan_at_hand(monkeypatch: pytest.
     assert 0 < solution.bound < solution.objective
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(problems())
 def test_when_time_is_up_what_is_said_of_a_plan_still_holds(problem: DagProblem) -> None:
     """Whatever is found before the solver keeps the limits; no plan that is preferred as much is below the bound."""

@@ -19,7 +19,7 @@ FREE = [[0, 9], [9, 0]]
 AT_ONCE = [[0, 0], [0, 0]]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(problems(ranked=True))
 def test_pruning_never_loses_the_best_plan(problem: DagProblem) -> None:
     """What is left has the same best figures, by every measure in order, or is as infeasible."""
@@ -30,7 +30,7 @@ def test_pruning_never_loses_the_best_plan(problem: DagProblem) -> None:
         assert np.array_equal(options.cost_usd[numbers], left.cost_usd)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(problems(candidates=3))
 def test_each_plan_has_one_among_what_is_left_that_is_no_worse_in_anything(problem: DagProblem) -> None:
     """Every figure, every end, every limit and every purse: so that no limit and no order can tell that any fell."""

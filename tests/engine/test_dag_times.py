@@ -16,14 +16,14 @@ CHAIN = (edge(0, 1, AWAY, AWAY), edge(1, 2, AWAY, AWAY))
 TASKS = (task("a", [(0, 3, 0), (0, 2, 1)]), task("b", [(0, 1, 0)]), task("c", [(0, 1, 0), (0, 1, 1)]))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(problems(limits=False))
 def test_no_plan_is_faster_than_its_bounds(problem: DagProblem) -> None:
     """Nor one with a candidate, nor one that moves data between two places."""
     assert_below(time_bounds(problem), least_found(problem, {Measure.TIME: 1.0}))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(problems(limits=False))
 def test_no_task_is_done_before_it_can_be(problem: DagProblem) -> None:
     """In whatever place it runs."""
@@ -34,7 +34,7 @@ def test_no_task_is_done_before_it_can_be(problem: DagProblem) -> None:
         assert all(done[number][place] <= end for number, (place, end) in enumerate(zip(places, ends, strict=True)))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(problems(tasks=1, limits=False))
 def test_of_a_lone_task_the_times_are_exact(problem: DagProblem) -> None:
     """Its inputs and its run."""

@@ -76,7 +76,7 @@ def limits(deadline_h: float | None, budget_usd: float | None) -> tuple[SingleLi
     )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(ROWS, st.sampled_from(Objective), st.booleans(), MOSTS, MOSTS, WORTH)
 def test_the_ranking_is_that_of_sorting_by_hand(
     rows: list[tuple[Any, ...]],
@@ -125,7 +125,7 @@ ALIKE = (
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(*(st.sampled_from((0, 1)) for _ in ALIKE)), max_size=8))
 def test_regions_that_offer_the_same_are_one_row(rows: list[tuple[int, ...]]) -> None:
     """Whatever else differs is a row of its own; the best region stands for all and the order is kept."""
