@@ -41,6 +41,7 @@ TIE: Final = 0.25
 """This share of a gap on spot decides between choices that cost the same: for the machine that is held, and against a
 wait beside spot. The tables are no more exact than that, for whole gaps are billed."""
 MOST_ASKED: Final = 2
+"""Of more than twice so many zones, so many of the cheapest and of those seen the longest are weighed."""
 _WAIT, _ON_DEMAND, _SPOT = 0, 1, 2
 """Columns of expected costs; from `_SPOT` on one for each zone."""
 
