@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -37,11 +37,10 @@ from benchmarks.deadline_windows import (
     of_several_zones,
     read,
 )
-from benchmarks.held_out import Recorded, Span, dated, without
 from benchmarks.trace_folders import traces_in
 from benchmarks.usage import Parser, refuse
-from engine.availability import AvailabilityModel, fit_availability
-from engine.policies.base import Codes, Policy
+from engine.held_out import Recorded, Span, dated, without
+from engine.policies.base import Policy
 from engine.policies.greedy import Greedy
 from engine.policies.guard import Guarded
 from engine.policies.on_demand import OnDemandOnly
@@ -50,6 +49,7 @@ from engine.policies.stochastic import StochasticDynamic
 from engine.policies.uniform_progress import UniformProgress
 from engine.replay import Batch, Case, batched, optimum_usd, replayed
 from engine.replay_cases import cases_of, jobs_of
+from engine.spot_fits import ZoneModels
 from engine.spot_market import SECONDS_AN_HOUR, DeadlineJob, Figures, Flags, Trace
 from engine.trace_fields import TraceError
 from engine.trace_windows import EVERY_GAPS, ScenarioRun, ScenarioWindows, ZoneWindows
@@ -57,8 +57,6 @@ from engine.trace_windows import EVERY_GAPS, ScenarioRun, ScenarioWindows, ZoneW
 SPOT_USD_H: Final = 0.9731
 ON_DEMAND_USD_H: Final = 3.06
 TOLERANCE_USD: Final = 1e-6
-MOST_TABLES: Final = 6
-"""Sets of tables of ours that are in memory at once: one can take half a gigabyte."""
 OURS: Final = "ours: stochastic dynamic"
 ONE_ZONE: Final = (
     OnDemandOnly(),
@@ -69,10 +67,6 @@ ONE_ZONE: Final = (
 )
 SEVERAL_ZONES: Final = (OnDemandOnly(), UniformProgress(any_zone=True), EvolvedManyZones())
 HEADER: Final = f"{'policy':36} {'rules':6} {'mean $':>9} {'sd $':>8} {'late':>5} {'of optimum':>10} {'CPU s':>8}"
-
-
-Part = tuple[Codes, Sequence[Batch]]
-"""Some of the runs: their places among all, and what is replayed."""
 
 
 @dataclass(frozen=True)
@@ -98,27 +92,6 @@ class Row:
     cost_usd: Figures
     late: Flags | None
     cpu_s: float
-
-
-@dataclass(frozen=True, eq=False)
-class Expected:
-    """The model of every zone: its own where some trace of it was fitted to, else that of all."""
-
-    pooled: AvailabilityModel
-    own: Mapping[tuple[str, str], AvailabilityModel]
-
-    @classmethod
-    def fitted(cls, traces: Sequence[Trace]) -> Expected:
-        """To these traces, whose gap lengths may differ."""
-        pooled = fit_availability(traces)
-        series: dict[tuple[str, str], list[Trace]] = {}
-        for trace in traces:
-            series.setdefault((trace.zone, trace.instance_type), []).append(trace)
-        return cls(pooled, {name: pooled.of_zone(of_series) for name, of_series in series.items()})
-
-    def of(self, traces: Sequence[Trace]) -> tuple[AvailabilityModel, ...]:
-        """One model for each of the zones side by side."""
-        return tuple(self.own.get((trace.zone, trace.instance_type), self.pooled) for trace in traces)
 
 
 @dataclass(frozen=True, eq=False)
@@ -217,12 +190,12 @@ def _found(recorded: Sequence[Recorded], windows: Windows) -> Chosen:
     return of_one_zone(recorded, windows)
 
 
-def _fitted(fit: Sequence[Recorded], spans: Sequence[Span]) -> Expected:
+def _fitted(fit: Sequence[Recorded], spans: Sequence[Span]) -> ZoneModels:
     """The models, and a line of what they are fitted to."""
     kept = list(without(fit, spans))
     if not kept:
         refuse("there is nothing to fit to: no trace, or all of their dates are evaluated or left out")
-    expected = Expected.fitted(kept)
+    expected = ZoneModels.fitted(kept)
     given_h, kept_h = (
         sum(one.gaps * one.gap_s for one in traces) / SECONDS_AN_HOUR for traces in ([one.trace for one in fit], kept)
     )
@@ -243,7 +216,7 @@ def _jobs(*, multi: bool, named: bool) -> tuple[DeadlineJob, ...]:
     return jobs_of(WORK_H * SECONDS_AN_HOUR, *seconds)
 
 
-def _cases(chosen: Chosen, jobs: Sequence[DeadlineJob], expected: Expected) -> list[Case]:
+def _cases(chosen: Chosen, jobs: Sequence[DeadlineJob], expected: ZoneModels) -> list[Case]:
     """Every job in every window that lasts until its deadline, and a line of how many there are."""
     cases: list[Case] = []
     for stretch in chosen.stretches:
@@ -276,7 +249,7 @@ def _reported(cases: Sequence[Case], *, multi: bool) -> int:
     rows: list[Row] = []
     print(HEADER)
     for one in contestants(multi=multi):
-        rows.append(_row(one, _few_tables(cases) if one.name == OURS else [(np.arange(len(cases)), batches)]))
+        rows.append(_row(one, batches))
         print(weights.line(rows[-1], least_usd), flush=True)
     print(weights.line(optimum, least_usd), end="\n\n")
     _print_groups(groups, (*rows, optimum))
@@ -287,28 +260,11 @@ def _reported(cases: Sequence[Case], *, multi: bool) -> int:
     return 1 if late or below else 0
 
 
-def _row(one: Contestant, parts: Iterable[Part]) -> Row:
-    """All runs with one policy, part by part."""
+def _row(one: Contestant, batches: Sequence[Batch]) -> Row:
+    """All runs with one policy."""
     start = time.process_time()
-    found = [(rows, replayed(batches, one.name, one.maker, reference=one.public)) for rows, batches in parts]
-    order = np.argsort(np.concatenate([rows for rows, _ in found]))
-    cost_usd, late = (
-        np.concatenate([getattr(of_part, name) for _, of_part in found])[order] for name in ("cost_usd", "late")
-    )
-    return Row(one.name, one.rules, cost_usd, late, time.process_time() - start)
-
-
-def _few_tables(cases: Sequence[Case]) -> Iterator[Part]:
-    """Parts in which ours makes at most `MOST_TABLES` sets of tables: jobs in one zone share one at one first price."""
-    sets: dict[tuple[object, ...], list[int]] = {}
-    for row, case in enumerate(cases):
-        market = case.market
-        shared = (*map(id, case.models), market.gap_s, case.job, *market.spot_usd_h[0], *market.on_demand_usd_h)
-        sets.setdefault(shared if len(market.zones) == 1 else (row,), []).append(row)
-    alike = list(sets.values())
-    for first in range(0, len(alike), MOST_TABLES):
-        rows = np.concatenate(alike[first : first + MOST_TABLES])
-        yield rows, batched([cases[row] for row in rows])
+    found = replayed(batches, one.name, one.maker, reference=one.public)
+    return Row(one.name, one.rules, found.cost_usd, found.late, time.process_time() - start)
 
 
 def _print_groups(groups: Sequence[str], rows: Sequence[Row]) -> None:

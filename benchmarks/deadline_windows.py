@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from benchmarks.held_out import Recorded, Span, span_of
 from benchmarks.trace_folders import text_of
 from benchmarks.usage import refuse
+from engine.held_out import Recorded, Span, span_of
 from engine.spot_market import SECONDS_AN_HOUR, Trace
 from engine.trace_fields import TraceError, region_of
 from engine.trace_windows import EVERY_GAPS, ScenarioWindows, SingleWindows, ZoneWindows, env_of, read_windows
@@ -188,7 +188,7 @@ def _side_by_side(recorded: Sequence[Recorded]) -> Iterator[Mapping[str, Recorde
     """Traces of one machine, gap length and date by zone, from the gap on in which the last of them begins."""
     groups: dict[tuple[object, ...], dict[str, Recorded]] = {}
     for one in recorded:
-        date = one.folder if one.trace.start is None else one.trace.start.date()
+        date = one.origin if one.trace.start is None else one.trace.start.date()
         key = (one.trace.gap_s, one.trace.instance_type, date)
         groups.setdefault(key, {}).setdefault(one.trace.zone, one)
     for group in groups.values():
@@ -198,7 +198,7 @@ def _side_by_side(recorded: Sequence[Recorded]) -> Iterator[Mapping[str, Recorde
 
 def _from(one: Recorded, start_s: float) -> Recorded:
     first = round((start_s - one.start_s) / one.trace.gap_s)
-    return Recorded(one.folder, one.trace.window(first, one.trace.gaps)) if first else one
+    return Recorded(one.origin, one.trace.window(first, one.trace.gaps)) if first else one
 
 
 def _windows(group: str, side: Sequence[Recorded], firsts: Sequence[int], length: int) -> Iterator[Stretch]:

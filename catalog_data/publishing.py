@@ -37,12 +37,13 @@ class Claims:
 
     complete_for, everywhere: see catalog_data/precedence.py. confirmed_at: when all that it says was seen to hold,
     which renews the age of every row of the batch but those that it leaves unconfirmed; None where rows have dates of
-    their own alone.
+    their own alone. partial: the batch is not all that it says; what it said of other keys is what it says still.
     """
 
     complete_for: tuple[Purchase, ...] = ()
     everywhere: bool = False
     confirmed_at: datetime | None = None
+    partial: bool = False
 
 
 def publish(
@@ -59,8 +60,8 @@ def publish(
 
     `batch` maps names of tables to Parquet files in their schema, each key at most once for each source. It is the
     whole truth of some sources: a row of such a source that is no longer there is gone. With `looks` these are the
-    sources that it names, in every table, with what they claim. Without, they are, for each table, the sources that
-    occur in its rows.
+    sources that it names, in every table, with what they claim; rows of those that are partial stay where the batch has
+    no row of their key. Without, they are, for each table, the sources that occur in its rows.
 
     A batch that changes nothing that holds is no snapshot, and the newest one is returned: a second look at the same
     figures is no change. What was published under a given snapshot id is not published again.
@@ -223,6 +224,16 @@ def _stage(connection: Connection, name: str, file: Path | None) -> None:
         raise ValueError(f"it has more than one row for {', '.join(str(value) for value in twice)}")
 
 
+def _stage_what_stays(connection: Connection, table: Table, sources: Sequence[str]) -> None:
+    """Add to the staged rows what the sources said of other keys: read here, where no other writer comes between."""
+    held, staged = f"held_{table.name}", f"staged_{table.name}"
+    connection.execute(
+        f"INSERT INTO {staged} SELECT held.* FROM (SELECT {names(table.column_names)} FROM {held}"
+        f" WHERE source IN {texts(sources)}) held"
+        f" ANTI JOIN {staged} staged ON {same([*table.key, 'source'], 'held', 'staged')}"
+    )
+
+
 def _hold(
     connection: Connection,
     table: Table,
@@ -234,6 +245,9 @@ def _hold(
     `clouds` is told of which clouds (`*` for tables without) they speak or spoke.
     """
     staged = f"staged_{table.name}"
+    partial = [source for source, claims in (looks or {}).items() if claims.partial]
+    if partial:
+        _stage_what_stays(connection, table, partial)
     sources = texts(tuple(looks)) if looks is not None else f"(SELECT DISTINCT source FROM {staged})"
     said = names([name for name in table.column_names if name not in _RESEEN])
     # By counts and sums of hashes: keys are unique, so that equal sums of other rows are as likely as one in 2**64.

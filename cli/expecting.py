@@ -13,11 +13,12 @@ from catalog_data.schema import ANYWHERE, SPOT_MODELS
 from cli.errors import CommandError
 from cli.printer import working
 from cli.settings import catalog_path
-from cli.trace_files import loaded_traces
+from cli.trace_files import recorded_traces
 from cli.wiring import opened_catalog
-from engine.availability import AvailabilityModel, fit_availability
-from engine.held_out import held_out
-from engine.spot_fits import LEAST_H, hours_of
+from engine.availability import AvailabilityModel
+from engine.held_out import LEAST_H as LEAST_STRETCH_H
+from engine.held_out import Recorded, dated, spans_of, without
+from engine.spot_fits import LEAST_H, ZoneModels, hours_of
 from engine.spot_market import Trace
 from engine.spot_priors import spot_prior
 from engine.trace_fields import cloud_of
@@ -27,28 +28,29 @@ PRIOR: Final = "the built-in prior (17 series of AWS, K80 and V100, of October 2
 
 @dataclass(frozen=True, eq=False)
 class Expected:
-    """`models_of` gives the one model of zones side by side; `sources` say where the models come from."""
+    """`models_of` gives a model for each of zones side by side, or one for all; `sources` say where they come from."""
 
     models_of: Callable[[Sequence[Trace]], tuple[AvailabilityModel, ...]]
     sources: tuple[str, ...]
 
 
-def expected_by_fit(places: Sequence[Path], windows: Sequence[Trace]) -> Expected:
-    """One model for all zones, fitted to the traces at the places without what is replayed."""
-    found = held_out(loaded_traces(places), windows)
-    hours = hours_of(found.traces)
+def expected_by_fit(places: Sequence[Path], windows: Sequence[Trace], replayed: Sequence[Recorded]) -> Expected:
+    """Models fitted to the traces at the places without the dates of the windows, which are of what is replayed."""
+    given, whole = (dated(recorded, windows) for recorded in (recorded_traces(places), replayed))
+    kept = tuple(without(given, spans_of(windows, [*given, *whole])))
+    hours = hours_of(kept)
+    cut_h = hours_of(one.trace for one in given) - hours
+    left_out = f"of dates that are replayed, or of stretches of less than {LEAST_STRETCH_H:g} h between them"
     if hours < LEAST_H:
         raise CommandError(
-            f"{hours:g} h are left to fit on, once the {found.cut_h:g} h that are replayed are cut out; a model takes"
-            f" {LEAST_H:g} h",
-            hint="name traces of other dates or zones with --fit",
+            f"{hours:g} h are left to fit on, without {cut_h:g} h {left_out}; a model takes {LEAST_H:g} h",
+            hint="name traces of other dates with --fit",
         )
-    with working(f"fitting a model to {hours:,.0f} h"):
-        model = fit_availability(found.traces)
-    zones = len({(trace.zone, trace.instance_type) for trace in found.traces})
-    cut = f"; {found.cut_h:,.0f} h of it are replayed and were cut out" if found.cut_h else ""
-    source = f"{hours:,.0f} h of {zones} series in {', '.join(place.resolve().name for place in places)}{cut}"
-    return Expected(lambda _: (model,), (source,))
+    with working(f"fitting models to {hours:,.0f} h"):
+        models = ZoneModels.fitted(kept)
+    without_h = f", without {cut_h:,.0f} h {left_out}" if cut_h else ""
+    names = ", ".join(place.resolve().name for place in places)
+    return Expected(models.of, (f"{hours:,.0f} h of {len(models.own)} series in {names}{without_h}",))
 
 
 def expected_by_catalog(windows: Sequence[Trace]) -> Expected:

@@ -75,7 +75,6 @@ def fit(places: Sequence[Path], cloud: str | None, *, with_catalog: bool, dry_ru
     with opened_catalog() as catalog:
         if reads_catalog:
             placed += _seen_by(catalog, named)
-        before = catalog.held(SPOT_MODELS, [SOURCE])
     if not placed:
         raise CommandError(
             f"the catalog has seen no spot capacity come and go{'' if named is None else f' in {named}'}",
@@ -94,8 +93,7 @@ def fit(places: Sequence[Path], cloud: str | None, *, with_catalog: bool, dry_ru
         return Fit(fitted, fitted_from, None)
     now = datetime.now(UTC)
     rows = pl.DataFrame([_row(one, fitted_from, now) for one in fitted], schema=SPOT_MODELS.polars_schema())
-    kept = before.join(rows, on=SPOT_MODELS.key, how="anti")
-    return Fit(fitted, fitted_from, _published(pl.concat([rows, kept]), now))
+    return Fit(fitted, fitted_from, _published(rows, now))
 
 
 def print_fit(found: Fit) -> None:
@@ -163,7 +161,7 @@ def _published(rows: pl.DataFrame, now: datetime) -> SnapshotInfo:
                 {SPOT_MODELS.name: file},
                 published_at=now,
                 note="fit of spot availability",
-                looks={SOURCE: Claims()},
+                looks={SOURCE: Claims(partial=True)},
                 wait_s=PATIENCE_S,
             )
         except CatalogError as error:

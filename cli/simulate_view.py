@@ -56,6 +56,11 @@ def simulated_data(found: Simulated, run: Drawn | None) -> dict[str, Any]:
         "windows": len(found.stretches),
         "too_short": list(found.too_short),
         "fitted_on": None if found.expected is None else list(found.expected.sources),
+        "checkpoint_gb": found.asked.checkpoint_gb,
+        "egress": [
+            {"from": source, "to": target, "usd": usd, "assumed": (source, target) in found.moves.assumed}
+            for (source, target), usd in found.moves.usd.items()
+        ],
         "policies": [asdict(one) for one in found.summaries()],
         "jobs": [
             {**_job_data(job), "policies": [asdict(one) for one in found.summaries(job)]} for job in found.asked.jobs
@@ -99,10 +104,31 @@ def _remarks(found: Simulated) -> Iterator[str]:
     ]
     if lacking:
         yield f"Assumed: {' and '.join(lacking)} where a trace has no price (--spot-price, --on-demand-price)."
+    yield from _on_moves(found)
     if asked.reference:
         yield "The faults of the public simulators are kept; the optimum has none, and a policy may get below it."
+    if asked.at_first_price:
+        yield "Spot is billed at the first price of the zone at the end, as the public evaluator of several zones does."
     yield "The optimum is what a run costs at least, were the future known."
+    if not found.optimum_usd.any():
+        yield "It is free here, so that no cost has a ratio to it."
     yield "INTERRUPTIONS and MOVES are means a run; SPOT is its share of machine time."
+
+
+def _on_moves(found: Simulated) -> Iterator[str]:
+    """What moves between regions cost, where there are such moves."""
+    moves, gb = found.moves, found.asked.checkpoint_gb
+    if not moves.usd or found.asked.reference:
+        return
+    if not gb:
+        yield "A move to another region carries nothing, and costs but the overhead (--checkpoint)."
+        return
+    low, high = (f"${money(usd)}" for usd in (min(moves.usd.values()), max(moves.usd.values())))
+    yield f"A move to another region carries {gb:g} GB, for {low if low == high else f'{low} to {high}'}."
+    if moves.assumed:
+        rate = f"${found.asked.egress_usd_gb:g}/GB"
+        of_all = "all" if len(moves.assumed) == len(moves.usd) else f"{len(moves.assumed)} of {len(moves.usd)}"
+        yield f"Assumed: {rate} for {of_all} such moves, whose rates the catalog does not know (--egress)."
 
 
 def _jobs_text(jobs: Sequence[DeadlineJob]) -> str:

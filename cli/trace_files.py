@@ -11,6 +11,7 @@ from cli.errors import CommandError
 from cli.exit_codes import ExitCode
 from cli.talk import say
 from cli.wiring import STDIN, read_text
+from engine.held_out import Recorded
 from engine.spot_events import Placed
 from engine.spot_market import Trace
 from engine.trace_fields import NotATraceError, TraceError, cloud_of
@@ -25,7 +26,12 @@ def loaded_traces(places: Sequence[Path]) -> list[Trace]:
 
     Files of a folder that hold something else are passed over, with a line of talk.
     """
-    return [trace for place in places for trace in _traces_at(place)]
+    return [one.trace for one in recorded_traces(places)]
+
+
+def recorded_traces(places: Sequence[Path]) -> list[Recorded]:
+    """The same traces, each with its folder: files of one folder that say no date are taken to begin together."""
+    return [one for place in places for one in _traces_at(place)]
 
 
 def placed_traces(places: Sequence[Path], cloud: str | None) -> list[Placed]:
@@ -61,17 +67,18 @@ def files_of(folder: Path) -> list[Path]:
     return sorted(file for file in folder.rglob("*") if file.is_file() and may_be_trace(file))
 
 
-def _traces_at(place: Path) -> Iterator[Trace]:
+def _traces_at(place: Path) -> Iterator[Recorded]:
     if place != STDIN and place.is_dir():
         yield from _traces_in(place)
         return
     try:
-        yield read_trace(read_text(place), str(place))
+        origin = place if place == STDIN else place.parent.resolve()
+        yield Recorded(origin, read_trace(read_text(place), str(place)))
     except TraceError as error:
         raise _told(error) from error
 
 
-def _traces_in(folder: Path) -> Iterator[Trace]:
+def _traces_in(folder: Path) -> Iterator[Recorded]:
     passed_over, found = 0, 0
     for file in files_of(folder):
         try:
@@ -82,7 +89,7 @@ def _traces_in(folder: Path) -> Iterator[Trace]:
             raise _told(error) from error
         else:
             found += 1
-            yield trace
+            yield Recorded(file.parent.resolve(), trace)
     if not found:
         raise CommandError(f"{folder}: no trace is in it", hint=f"traces are files *{' and *'.join(SUFFIXES)}")
     if passed_over:

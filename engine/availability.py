@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from engine.availability_em import MOST_CLASSES, Mixture, best_mixture, joint_log_likelihood, with_levels
-from engine.hazard import mean_remaining, over
+from engine.hazard import bin_of, mean_remaining, over
 from engine.semi_markov import SemiMarkov
 from engine.spot_exposure import exposure
 from engine.spot_market import SECONDS_AN_HOUR, Figures, Trace
@@ -33,6 +33,8 @@ reverse) is best between 60 and 480 h, and worse by a lot where classes last for
 PRIOR_WINDOWS: Final = 1.0
 LEAST_WEIGHT: Final = 1e-6
 """No class is ruled out for a zone by what was seen of it before."""
+NO_WEIGHT: Final = 1e-9
+"""Of a class that a model has only because others beside it have."""
 SCHEMA_VERSION: Final = 1
 
 
@@ -194,6 +196,26 @@ class AvailabilityModel:
             return log_weights
         stays = -gap_h / self.drift_h
         return np.asarray(np.logaddexp(log_weights + stays, np.log(self.weights) + np.log(-np.expm1(stays))))
+
+
+def with_common_classes(models: Sequence[AvailabilityModel]) -> list[AvailabilityModel]:
+    """The same models with the classes of all in each, those of others at next to no weight; bins of age in common."""
+    distinct = list(dict.fromkeys(models))
+    edges_h = np.unique(np.concatenate([one.edges_h for one in distinct]))
+    classes: list[SemiMarkov] = []
+    up_share: list[float] = []
+    begins: dict[AvailabilityModel, int] = {}
+    for one in distinct:
+        begins[one] = len(classes)
+        bins = bin_of(one.edges_h, edges_h)
+        classes += [SemiMarkov(edges_h, kind.loss_per_h[bins], kind.gain_per_h[bins]) for kind in one.classes]
+        up_share += one.up_share.tolist()
+    found = {}
+    for one in distinct:
+        weights = np.full(len(classes), NO_WEIGHT)
+        weights[begins[one] : begins[one] + len(one.classes)] = one.weights
+        found[one] = replace(one, classes=tuple(classes), weights=weights / weights.sum(), up_share=np.array(up_share))
+    return [found[one] for one in models]
 
 
 def fit_availability(

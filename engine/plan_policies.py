@@ -7,16 +7,13 @@ from dataclasses import asdict
 
 from engine.availability import SCHEMA_VERSION, AvailabilityModel
 from engine.policies.base import Policy
-from engine.policies.registry import FOR_SEVERAL_ZONES, NAMES, maker_of
+from engine.policies.registry import FOR_SEVERAL_ZONES, NAMES, OURS, maker_of
 from engine.policy_section import DeadlinePolicy, StoredModel
 
 
 def compared(zones: int) -> dict[str, int]:
-    """The policies to compare where there are so many zones, each with how many of them it looks at: one, or all.
-
-    The stochastic policy looks at one: in several it makes tables for each run by itself, which takes seconds.
-    """
-    looks = {name: zones if name in FOR_SEVERAL_ZONES else 1 for name in NAMES}
+    """The policies to compare where there are so many zones, each with how many of them it looks at: one, or all."""
+    looks = {name: zones if name in FOR_SEVERAL_ZONES or name in OURS else 1 for name in NAMES}
     return {name: looked for name, looked in looks.items() if zones > 1 or name not in FOR_SEVERAL_ZONES}
 
 

@@ -9,7 +9,7 @@ Cases of any mixture of gap lengths and numbers of zones may be replayed togethe
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -20,13 +20,14 @@ from engine.availability import AvailabilityModel
 from engine.omniscient import earliest_finish_s, omniscient_usd
 from engine.policies.base import PAID_S, Codes, Decide, Decision, Observation, Policy, Setting
 from engine.policies.registry import Maker
-from engine.simulator import Outcome, Runs, runs_of, simulate
+from engine.simulator import Outcome, Runs, bill_at_first_price, runs_of, simulate
 from engine.spot_market import SECONDS_AN_HOUR, DeadlineJob, Figures, Flags, SpotMarket
 
 LOW, HIGH = 5.0, 95.0
 """The percentiles between which nine runs of ten lie."""
 MOST_TABLES: Final = 8
-"""So many sets of value tables, of up to 400 MB each, are in memory at once."""
+MOST_MARKET_TABLES: Final = 2
+"""So many sets of value tables, of up to half a gigabyte each, are in memory at once: of one zone, and of several."""
 OPTIMUM: Final = "optimum"
 """How summaries call the omniscient optimum."""
 
@@ -51,7 +52,7 @@ class Case:
         label: of the recording: the scenario, or zone and instance type. Several cases may share it.
         market: what could be had; it has to last until the deadline.
         job: what is to be done.
-        models: what a policy may expect of the zones: one model for each, which share their classes, or one for all.
+        models: what a policy may expect of the zones: one model for each, or one for all.
         start: the instant of the first gap, None where it is not known.
     """
 
@@ -152,20 +153,31 @@ def batched(cases: Sequence[Case]) -> tuple[Batch, ...]:
 
 
 def _portions(cases: Sequence[Case], rows: Sequence[int]) -> list[list[int]]:
-    """The rows in portions whose policies need at most `MOST_TABLES` sets of value tables at once.
+    """The rows in portions whose policies need few sets of value tables at once.
 
-    Runs in one zone share theirs if job and first price are the same; runs in several zones have one each.
+    Runs share theirs if job and first prices are the same.
     """
     sets: dict[object, list[int]] = {}
     for row in rows:
         case = cases[row]
-        key = (case.job, float(case.market.spot_usd_h[0, 0])) if len(case.market.zones) == 1 else row
+        key = (case.job, *case.market.spot_usd_h[0], *case.market.on_demand_usd_h)
         sets.setdefault(key, []).append(row)
     alike = list(sets.values())
-    return [
-        sorted(row for one in alike[first : first + MOST_TABLES] for row in one)
-        for first in range(0, len(alike), MOST_TABLES)
-    ]
+    most = MOST_TABLES if len(cases[rows[0]].market.zones) == 1 else MOST_MARKET_TABLES
+    return [sorted(row for one in alike[first : first + most] for row in one) for first in range(0, len(alike), most)]
+
+
+def require_time(jobs: Sequence[DeadlineJob]) -> None:
+    """Refuses what cannot be done in time in any market, so that nobody looks for a longer record of one.
+
+    Raises:
+        ImpossibleJobError: a job ends after its deadline on demand from the start on, however long a gap is.
+    """
+    for job in jobs:
+        finish_s = job.overhead_s + job.work_s
+        # Of an overhead, a rest below PAID_S may be forgiven, see `engine.omniscient.earliest_finish_s`.
+        if finish_s - PAID_S > job.deadline_s + PAID_S:
+            raise _impossible(job, finish_s)
 
 
 def optimum_usd(batches: Sequence[Batch]) -> Figures:
@@ -173,23 +185,30 @@ def optimum_usd(batches: Sequence[Batch]) -> Figures:
     return _in_order(batches, [omniscient_usd(batch.runs) for batch in batches])
 
 
-def replayed(batches: Sequence[Batch], policy: str, maker: Maker, *, reference: bool = False) -> Replayed:
+def replayed(
+    batches: Sequence[Batch], policy: str, maker: Maker, *, reference: bool = False, at_first_price: bool = False
+) -> Replayed:
     """All cases with one policy.
 
     Args:
         batches: the cases.
         policy: its name, for the summary.
         maker: makes it from the models of a batch: `engine.policies.registry.maker_of`, or any other.
-        reference: as `engine.simulator.simulate` has it. Costs bill each gap at its own price in either mode.
+        reference: as `engine.simulator.simulate` has it.
+        at_first_price: costs are the bill of the public evaluator of several zones
+            (`engine.simulator.bill_at_first_price`); else each gap is billed at its own price.
     """
-    outcomes = [simulate(batch.runs, maker(batch.models), reference=reference) for batch in batches]
+    outcomes = [
+        _outcome(batch.runs, maker(batch.models), reference=reference, at_first_price=at_first_price)
+        for batch in batches
+    ]
     return Replayed(policy, *(_in_order(batches, [getattr(one, name) for one in outcomes]) for name in _COLUMNS))
 
 
-def course_of(batch: Batch, policy: Policy, *, reference: bool = False) -> Course:
-    """The runs of a batch with a policy, gap by gap."""
+def course_of(batch: Batch, policy: Policy, *, reference: bool = False, at_first_price: bool = False) -> Course:
+    """The runs of a batch with a policy, gap by gap; `reference` and `at_first_price` as `replayed` has them."""
     watched = _Watched(policy, [])
-    outcome = simulate(batch.runs, watched, reference=reference)
+    outcome = _outcome(batch.runs, watched, reference=reference, at_first_price=at_first_price)
     return Course(outcome, np.stack([*watched.done_s, batch.runs.setting.work_s], axis=1))
 
 
@@ -236,6 +255,11 @@ class _Watched:
             return decide(seen)
 
         return watched
+
+
+def _outcome(runs: Runs, policy: Policy, *, reference: bool, at_first_price: bool) -> Outcome:
+    outcome = simulate(runs, policy, reference=reference)
+    return replace(outcome, cost_usd=bill_at_first_price(runs, outcome)) if at_first_price else outcome
 
 
 def _summary(
@@ -286,8 +310,13 @@ def _require_possible(runs: Runs) -> None:
     too_late = np.flatnonzero(finish_s > setting.deadline_s + PAID_S)
     if len(too_late):
         row = too_late[0]
-        raise ImpossibleJobError(
-            f"{setting.work_s[row] / SECONDS_AN_HOUR:g} h of work and {setting.overhead_s[row] / SECONDS_AN_HOUR:g} h"
-            f" to start cannot be done by a deadline of {setting.deadline_s[row] / SECONDS_AN_HOUR:g} h: the earliest"
-            f" possible finish, on demand, is after {finish_s[row] / SECONDS_AN_HOUR:g} h"
-        )
+        job = DeadlineJob(setting.work_s[row], setting.deadline_s[row], setting.overhead_s[row])
+        raise _impossible(job, finish_s[row])
+
+
+def _impossible(job: DeadlineJob, finish_s: float) -> ImpossibleJobError:
+    return ImpossibleJobError(
+        f"{job.work_s / SECONDS_AN_HOUR:g} h of work and {job.overhead_s / SECONDS_AN_HOUR:g} h to start cannot be done"
+        f" by a deadline of {job.deadline_s / SECONDS_AN_HOUR:g} h: the earliest possible finish, on demand, is after"
+        f" {finish_s / SECONDS_AN_HOUR:g} h"
+    )

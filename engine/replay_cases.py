@@ -9,11 +9,9 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
-import numpy as np
-
 from engine.availability import AvailabilityModel
 from engine.replay import Case
-from engine.spot_market import DeadlineJob, Trace, market_of
+from engine.spot_market import DeadlineJob, Figures, Trace, market_of
 from engine.trace_fields import TraceError
 from engine.trace_windows import (
     ScenarioRun,
@@ -39,6 +37,7 @@ def cases_of(
     spot_usd_h: float,
     on_demand_usd_h: float,
     models_of: Callable[[Sequence[Trace]], tuple[AvailabilityModel, ...]] | None = None,
+    move_usd_of: Callable[[Sequence[Trace]], Figures] | None = None,
 ) -> tuple[Case, ...]:
     """Every job in every stretch, by stretches.
 
@@ -49,16 +48,16 @@ def cases_of(
         on_demand_usd_h: the price on demand where a trace has none.
         models_of: what a policy may expect of the zones of a stretch, see `Case`; None for nothing. Stretches for which
             it gives the same objects are simulated together.
+        move_usd_of: what moves between the zones of a stretch cost, (Z, Z) in USD, see `SpotMarket`; None for nothing.
 
     Raises:
-        TraceError: a trace has a price of 0, or the gaps of zones side by side differ.
+        TraceError: the gaps of zones side by side differ.
     """
     cases = []
     for stretch in stretches:
         _require_one_gap(stretch.traces)
-        for trace in stretch.traces:
-            _require_prices(trace)
-        market = market_of(stretch.traces, spot_usd_h=spot_usd_h, on_demand_usd_h=on_demand_usd_h)
+        move_usd = None if move_usd_of is None else move_usd_of(stretch.traces)
+        market = market_of(stretch.traces, spot_usd_h=spot_usd_h, on_demand_usd_h=on_demand_usd_h, move_usd=move_usd)
         models = () if models_of is None else models_of(stretch.traces)
         start = stretch.traces[0].start
         cases += [Case(stretch.scenario, market, job, models, start) for job in jobs]
@@ -117,22 +116,32 @@ def named_stretches(
         multi: whether zones are side by side.
 
     Raises:
-        TraceError: a window is of no trace, or a file is for the other way.
+        TraceError: a window is of no trace or of two, two files have windows of one zone, or a file is for the other
+            way.
     """
-    cuts = [found.by_zone for found in files.values() if isinstance(found, ZoneWindows)]
-    zones = ZoneWindows({zone: windows for by_zone in cuts for zone, windows in by_zone.items()})
+    zones = _zones_in(files)
     stretches: list[ScenarioRun] = []
     for file, found in files.items():
         if isinstance(found, ScenarioWindows):
             if not multi:
                 raise TraceError(file, "its scenarios are of several zones side by side", "add --multi")
-            stretches += scenario_runs(found, zones if cuts else traces)
+            stretches += scenario_runs(found, zones if zones.by_zone else traces)
         elif isinstance(found, SingleWindows):
             if multi:
                 raise TraceError(file, "its windows are of single zones", "leave out --multi")
             cut_out = zip(found.windows, cut(found, traces), strict=True)
             stretches += [ScenarioRun(window.env, number, (trace,)) for number, (window, trace) in enumerate(cut_out)]
     return tuple(stretches) or _all_windows(zones, multi=multi)
+
+
+def _zones_in(files: Mapping[str, SingleWindows | ScenarioWindows | ZoneWindows]) -> ZoneWindows:
+    """The windows of zones of all files together."""
+    by_zone: dict[str, tuple[Trace, ...]] = {}
+    for file, found in files.items():
+        for zone, windows in found.by_zone.items() if isinstance(found, ZoneWindows) else ():
+            if by_zone.setdefault(zone, windows) is not windows:
+                raise TraceError(file, f"another file has windows of {zone} too", "replay one of them at a time")
+    return ZoneWindows(by_zone)
 
 
 def _all_windows(zones: ZoneWindows, *, multi: bool) -> tuple[ScenarioRun, ...]:
@@ -210,12 +219,3 @@ def _require_one_gap(traces: Sequence[Trace]) -> None:
                 f"its gaps are of {trace.gap_s:g} s, those of {env_of(first)} of {first.gap_s:g} s",
                 "zones side by side are recorded in the same steps",
             )
-
-
-def _require_prices(trace: Trace) -> None:
-    """A price of 0 is one that nobody knew: a bill with it would say nothing."""
-    if trace.spot_usd_h is not None and not trace.spot_usd_h.all():
-        gap = int(np.argmin(trace.spot_usd_h))
-        raise TraceError(env_of(trace), f"its spot price is $0/h in gap {gap}", "leave out what is not known")
-    if trace.on_demand_usd_h == 0:
-        raise TraceError(env_of(trace), "its on-demand price is $0/h", "leave out what is not known")

@@ -68,6 +68,31 @@ class Fitted:
         return float(self.model.mean_wait_h(self.model.first_sight(is_up=False), 0.0))
 
 
+@dataclass(frozen=True, eq=False)
+class ZoneModels:
+    """Models that share their classes: of all zones together, and of each zone and type by its own weights."""
+
+    pooled: AvailabilityModel
+    own: Mapping[tuple[str, str], AvailabilityModel]
+
+    @classmethod
+    def fitted(cls, traces: Sequence[Trace]) -> ZoneModels:
+        """To these traces, whose gap lengths may differ.
+
+        Raises:
+            ValueError: there is no trace with a gap.
+        """
+        pooled = fit_availability(traces)
+        series: dict[tuple[str, str], list[Trace]] = {}
+        for trace in traces:
+            series.setdefault((trace.zone, trace.instance_type), []).append(trace)
+        return cls(pooled, {name: pooled.of_zone(of_series) for name, of_series in series.items()})
+
+    def of(self, traces: Sequence[Trace]) -> tuple[AvailabilityModel, ...]:
+        """One for each zone side by side: its own where some trace of it was fitted to, else that of all."""
+        return tuple(self.own.get((trace.zone, trace.instance_type), self.pooled) for trace in traces)
+
+
 def fit_pools(placed: Iterable[Placed]) -> tuple[Fitted, ...]:
     """A model for each zone and type, each type, and each cloud of which there is enough data, the widest pools first.
 

@@ -110,9 +110,14 @@ def cut(windows: SingleWindows, traces: Sequence[Trace]) -> tuple[Trace, ...]:
     """The stretch of each window, from the trace of its name.
 
     Raises:
-        TraceError: a window is of no given trace, or reaches beyond its end.
+        TraceError: a window is of no given trace or of two, or reaches beyond its end.
     """
-    by_env = {env_of(trace): trace for trace in traces}
+    named = {window.env for window in windows.windows}
+    by_env: dict[str, Trace] = {}
+    for trace in traces:
+        env = env_of(trace)
+        if env in named and by_env.setdefault(env, trace) is not trace:
+            raise TraceError(env, "two traces are of this name", "name the one that the windows are of")
     return tuple(_cut(window, by_env.get(window.env)) for window in windows.windows)
 
 
@@ -120,7 +125,7 @@ def scenario_runs(scenarios: ScenarioWindows, zones: ZoneWindows | Sequence[Trac
     """Every window of every scenario, from windows that were cut out already or from the zones' whole traces.
 
     Raises:
-        TraceError: a zone or a window of a scenario is missing.
+        TraceError: a zone or a window of a scenario is missing, or two traces are of one of the zones.
     """
     by_zone = zones.by_zone if isinstance(zones, ZoneWindows) else _cut_all(scenarios, zones)
     return tuple(
@@ -159,9 +164,13 @@ def _zone_windows(found: Fields) -> ZoneWindows:
     length = found.whole("length", least=1)
     on_demand_usd_h = found.price_usd_h("on_demand_price")
     zones = found.part("zones")
+    envs: dict[str, str] = {}
     by_zone: dict[str, tuple[Trace, ...]] = {}
     for env in zones.keys():  # noqa: SIM118
         series = series_of(f"{env}.json")
+        other = envs.setdefault(series.zone, env)
+        if other != env:
+            raise zones.error(env, f"is of the same zone as {other}", "put each instance type into a file of its own")
         windows = []
         for part in zones.parts(env):
             available = part.runs("rle")
@@ -183,9 +192,22 @@ def _zone_windows(found: Fields) -> ZoneWindows:
 
 
 def _cut_all(scenarios: ScenarioWindows, traces: Sequence[Trace]) -> Mapping[str, tuple[Trace, ...]]:
+    """The windows of the zones that scenarios name, which they do without the instance type."""
+    named = {zone for scenario in scenarios.scenarios for zone in scenario.zones}
+    whole: dict[str, Trace] = {}
+    for trace in traces:
+        if trace.zone not in named:
+            continue
+        other = whole.setdefault(trace.zone, trace)
+        if other is not trace:
+            raise TraceError(
+                trace.zone,
+                f"two traces are of this zone: {env_of(other)} and {env_of(trace)}",
+                "scenarios name zones alone: name the traces of one instance type and time",
+            )
     return {
-        trace.zone: tuple(_cut(Window(env_of(trace), first, scenarios.length), trace) for first in scenarios.firsts)
-        for trace in traces
+        zone: tuple(_cut(Window(env_of(trace), first, scenarios.length), trace) for first in scenarios.firsts)
+        for zone, trace in whole.items()
     }
 
 

@@ -44,6 +44,13 @@ SpotPrice: TypeAlias = Annotated[
 OnDemandPrice: TypeAlias = Annotated[
     str, typer.Option("--on-demand-price", metavar="USD", help="An hour on demand, where a trace has no price.")
 ]
+Checkpoint: TypeAlias = Annotated[
+    str | None,
+    typer.Option(metavar="SIZE", help="With --multi: what a move to another region carries, at the catalog's egress."),
+]
+Egress: TypeAlias = Annotated[
+    str | None, typer.Option(metavar="USD", help="A GB between regions, where the catalog knows no rate.")
+]
 Reference: TypeAlias = Annotated[
     bool, typer.Option("--reference", help="Keep the faults of the public simulators, to compare figures.")
 ]
@@ -65,6 +72,8 @@ def simulate(
     fit: Fit = None,
     spot_price: SpotPrice = "0.9731",
     on_demand_price: OnDemandPrice = "3.06",
+    checkpoint: Checkpoint = None,
+    egress: Egress = None,
     reference: Reference = False,
     plot: Plot = None,
     output: Output = Format.TABLE,
@@ -77,8 +86,9 @@ def simulate(
     """
     from cli.printer import print_data
     from cli.simulate_view import print_simulated, simulated_data
-    from cli.simulating import Asked, chosen_policies, drawn, parsed_jobs, parsed_price, simulated
+    from cli.simulating import Asked, chosen_policies, drawn, parsed_jobs, parsed_move, parsed_price, simulated
 
+    checkpoint_gb, egress_usd_gb = parsed_move(checkpoint, egress, multi=multi, reference=reference)
     asked = Asked(
         places=places or [],
         jobs=parsed_jobs(work, deadline, overhead),
@@ -89,6 +99,8 @@ def simulate(
         fit=fit or [],
         spot_usd_h=parsed_price(spot_price, "--spot-price"),
         on_demand_usd_h=parsed_price(on_demand_price, "--on-demand-price"),
+        checkpoint_gb=checkpoint_gb,
+        egress_usd_gb=egress_usd_gb,
         reference=reference,
         plot=plot,
     )

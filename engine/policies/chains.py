@@ -21,7 +21,15 @@ Values = NDArray[np.float32]
 
 
 class Chain(Protocol):
-    """What a value table asks of a chain; values are of shape (S, K) or (S, J)."""
+    """What a value table asks of a chain; values are of shape (S, K) or (S, J).
+
+    Several chains of the same states, `views` of them, may be one: then values are of shape (V, S, K) or (V, S, J).
+    """
+
+    @property
+    def views(self) -> tuple[int, ...]:
+        """(V,), or () for one chain."""
+        ...
 
     @property
     def spot_usd_h(self) -> Figures:
@@ -53,6 +61,11 @@ class ZoneChain:
     model: AvailabilityModel
     step_h: float
     usd_h: float
+
+    @property
+    def views(self) -> tuple[int, ...]:
+        """See `Chain`."""
+        return ()
 
     @property
     def spot_usd_h(self) -> Figures:

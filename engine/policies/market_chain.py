@@ -9,11 +9,13 @@ How that state goes on is found by playing the zones forward, each by its own ha
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
+from engine.availability import AvailabilityModel
 from engine.hazard import mean_remaining
 from engine.policies.base import Codes
 from engine.policies.chains import Values, older_within
@@ -51,7 +53,8 @@ class MarketChain:
 
     State z B + b is "the best machine is in zone z, its run in bin b"; state Z B + b "there has been none for as long
     as bin b says". Shapes: `merit_usd_h` (Z, B); `next_market` (K, K), `next_spot` (J, J) and `next_lost` (J, K), the
-    transposes of the chances of a step: the last two of a machine that is held, by its own zone and age.
+    transposes of the chances of a step: the last two of a machine that is held, by its own zone and age. All but
+    `spot_usd_h` have an axis of views before these where several chains are one (`stacked`).
     """
 
     merit_usd_h: Figures
@@ -61,9 +64,14 @@ class MarketChain:
     next_lost: Values
 
     @property
+    def views(self) -> tuple[int, ...]:
+        """See `Chain`."""
+        return self.merit_usd_h.shape[:-2]
+
+    @property
     def states(self) -> int:
         """See `Chain`."""
-        return len(self.next_market)
+        return int(self.next_market.shape[-1])
 
     def ahead(self, values: Values) -> Values:
         """See `Chain`."""
@@ -72,6 +80,25 @@ class MarketChain:
     def ahead_on_spot(self, kept: Values, lost: Values) -> Values:
         """See `Chain`."""
         return kept @ self.next_spot + lost @ self.next_lost
+
+
+def drawn_classes(models: Sequence[AvailabilityModel], times: int) -> Codes:
+    """(V, Z): the classes of Z zones, drawn V times from the weights of each one's model.
+
+    Each zone's draws are spread evenly over its classes, from the worst to the best (a Latin hypercube: McKay, Beckman
+    and Conover 1979), in an order of its own; the same models give the same draws. All models share their classes.
+    """
+    worst_first = np.argsort([kind.up_share() for kind in models[0].classes], kind="stable")
+    reached = np.cumsum([model.weights[worst_first] for model in models], axis=1)
+    rng = np.random.default_rng(0)
+    level = np.stack([(rng.permutation(times) + 0.5) / times for _ in models], axis=1)
+    rank = np.minimum((reached < level[..., np.newaxis]).sum(axis=2), len(worst_first) - 1)
+    return np.asarray(worst_first[rank])
+
+
+def zones_of(model: AvailabilityModel, classes: Codes, usd_h: Figures) -> Zones:
+    """Zones of these classes (Z,) of a model, at spot prices `usd_h` (Z,)."""
+    return Zones(model.edges_h, model.loss_per_h[classes], model.gain_per_h[classes], usd_h)
 
 
 def market_chain(zones: Zones, step_h: float, start_usd: float) -> MarketChain:
@@ -98,6 +125,17 @@ def market_chain(zones: Zones, step_h: float, start_usd: float) -> MarketChain:
         market.T.astype(np.float32),
         own_spot.T.astype(np.float32),
         own_lost.T.astype(np.float32),
+    )
+
+
+def stacked(chains: Sequence[MarketChain]) -> MarketChain:
+    """The chains of the same zones in several views, as one."""
+    return MarketChain(
+        np.stack([one.merit_usd_h for one in chains]),
+        chains[0].spot_usd_h,
+        np.stack([one.next_market for one in chains]),
+        np.stack([one.next_spot for one in chains]),
+        np.stack([one.next_lost for one in chains]),
     )
 
 

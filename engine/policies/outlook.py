@@ -16,7 +16,7 @@ from engine.spot_market import Figures
 
 
 class Outlook(Protocol):
-    """The next gap, for some of the runs, as chances of the states of a chain."""
+    """The next gap, for some of the runs, as chances of the states of a chain, view by view where it is several."""
 
     @property
     def chain(self) -> Chain:
@@ -75,7 +75,10 @@ class ZoneOutlook:
 
 @dataclass(frozen=True, eq=False)
 class MarketOutlook:
-    """Of several zones, each for itself, at the hazards that the belief about its class makes likely."""
+    """Of several zones, each for itself, at the hazards that the belief about its class makes likely.
+
+    Views differ in which zone is the best; that a held machine is kept is as likely in all.
+    """
 
     chain: MarketChain
 
@@ -88,7 +91,7 @@ class MarketOutlook:
         up, bins = self._next(sightings, rows)
         kept = np.zeros((len(rows), len(self.chain.spot_usd_h)))
         stays = up[:, zone].copy()
-        kept[np.arange(len(rows)), zone * self.chain.merit_usd_h.shape[1] + bins[:, zone]] = stays
+        kept[np.arange(len(rows)), zone * self.chain.merit_usd_h.shape[-1] + bins[:, zone]] = stays
         up[:, zone] = 0.0
         return kept, (1 - stays)[:, np.newaxis] * self._best(sightings, rows, up, bins)
 
@@ -103,14 +106,16 @@ class MarketOutlook:
     def _best(self, sightings: Sightings, rows: Codes, up: Figures, bins: Codes) -> Figures:
         """(R, K): the chance of each machine to be the best, and of none, if zones are up with these chances."""
         merit = self.chain.merit_usd_h
-        count, ages = merit.shape
-        row = np.arange(len(rows))[:, np.newaxis]
-        order = np.argsort(merit[np.arange(count), bins], axis=1, kind="stable")
-        ranked = up[row, order]
-        none_better = np.cumprod(np.concatenate([np.ones((len(rows), 1)), 1 - ranked], axis=1), axis=1)
-        chances = np.zeros((len(rows), self.chain.states))
-        chances[row, order * ages + bins[row, order]] = ranked * none_better[:, :-1]
-        chances[row[:, 0], count * ages + self._without(sightings, rows)] = none_better[:, -1]
+        count, ages = merit.shape[-2:]
+        row = np.arange(len(rows))
+        order = np.argsort(merit[..., np.arange(count), bins], axis=-1, kind="stable")
+        ranked = up[row[:, np.newaxis], order]
+        none_better = np.cumprod(1 - ranked, axis=-1)
+        best = ranked.copy()
+        best[..., 1:] *= none_better[..., :-1]
+        chances = np.zeros((*order.shape[:-1], self.chain.states))
+        np.put_along_axis(chances, order * ages + bins[row[:, np.newaxis], order], best, axis=-1)
+        chances[..., row, count * ages + self._without(sightings, rows)] = none_better[..., -1]
         return chances
 
     @staticmethod

@@ -16,7 +16,7 @@ from engine.policies.time_sliced import TimeSliced
 from engine.policies.uniform_progress import UniformProgress
 
 Models = Sequence[AvailabilityModel]
-"""What is expected of the zones: one model for each, which share their classes, or one for all."""
+"""What is expected of the zones: one model for each, or one for all."""
 Maker = Callable[[Models], Policy]
 
 PUBLISHED: Final[Mapping[str, Policy]] = MappingProxyType(

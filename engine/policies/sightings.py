@@ -9,7 +9,6 @@ import numpy as np
 from engine.availability import AvailabilityModel
 from engine.hazard import over
 from engine.policies.base import Observation
-from engine.policies.market_chain import Zones
 from engine.spot_market import Figures, Flags
 
 
@@ -53,23 +52,6 @@ class Sightings:
             over(model.edges_h, model.gain_per_h, self.age_h, self.gap_h),
         )
         return np.asarray(np.moveaxis(-np.expm1(-expected), 0, -1))
-
-    def drawn(self, row: int, usd_h: Figures, times: int) -> list[Zones]:
-        """The zones of one run, at spot prices `usd_h` (Z,), of classes that are drawn from the belief about each.
-
-        Each zone's draws are spread evenly over its classes, from the worst to the best (a Latin hypercube: McKay,
-        Beckman and Conover 1979), in an order of its own; the same belief gives the same zones.
-        """
-        model = self.models[0]
-        worst_first = np.argsort([one.up_share() for one in model.classes], kind="stable")
-        reached = np.cumsum(np.exp(self.belief[row])[:, worst_first], axis=1)
-        rng = np.random.default_rng(0)
-        level = np.stack([(rng.permutation(times) + 0.5) / times for _ in usd_h], axis=1)
-        rank = np.minimum((reached < level[..., np.newaxis]).sum(axis=2), len(worst_first) - 1)
-        return [
-            Zones(model.edges_h, model.loss_per_h[classes], model.gain_per_h[classes], usd_h)
-            for classes in worst_first[rank]
-        ]
 
 
 def _by_zone(beliefs: Iterable[Figures]) -> Figures:

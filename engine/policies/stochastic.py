@@ -4,25 +4,24 @@ A finite-horizon Markov decision process over (time left, work left, machine, st
 of a zone is hidden. Its value tables are computed as if the class were seen from the next step on, and the decision of
 this gap weighs them by the belief that all sightings so far make (QMDP: Littman, Cassandra and Kaelbling 1995,
 "Learning policies for partially observable environments"). Several zones are one market (see
-`engine.policies.market_chain`), whose zones' classes are drawn from the belief a few times; the costs of a choice are
-the mean over these, and all is drawn anew as the belief moves.
+`engine.policies.market_chain`), whose zones' classes are drawn from the models a few times, with tables for each draw;
+the costs of a choice are their mean, weighed by what the sightings say of the drawn classes.
 
 What is not safe is never done (`engine.policies.safety`), whatever the tables say.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Final
 
 import numpy as np
 
-from engine.availability import AvailabilityModel
+from engine.availability import AvailabilityModel, with_common_classes
 from engine.policies.base import PAID_S, Codes, Decide, Decision, Machine, Observation, Setting
 from engine.policies.chains import ZoneChain
-from engine.policies.market_chain import market_chain
+from engine.policies.market_chain import drawn_classes, market_chain, stacked, zones_of
 from engine.policies.outlook import MarketOutlook, Outlook, ZoneOutlook
 from engine.policies.safety import deadline_in_gaps_s, safe
 from engine.policies.sightings import Sightings
@@ -32,16 +31,15 @@ from engine.spot_market import SECONDS_AN_HOUR, Figures, Flags
 MOST_STEPS: Final = 450
 """Steps of a table of one zone: of one gap each, or as many gaps as keep it at that."""
 MOST_MARKET_STEPS: Final = 200
-"""The same for several zones, whose tables are many and made anew."""
-RENEWED_H: Final = 6.0
-"""How often the tables of several zones are made anew."""
-SCENARIOS: Final = 3
-"""So often the classes of several zones are drawn from the belief about them, each time with tables of its own."""
+"""The same for several zones, whose tables are many."""
+SCENARIOS: Final = 16
+"""So often the classes of several zones are drawn, each time with tables of its own."""
+TEMPER: Final = 0.5
+"""The power of the draws' likelihoods in their weights: of a few draws out of many, the likeliest is not the truth."""
 TIE: Final = 0.25
 """This share of a gap on spot decides between choices that cost the same: for the machine that is held, and against a
 wait beside spot. The tables are no more exact than that, for whole gaps are billed."""
-MOST_ASKED: Final = 2
-"""Of more than twice so many zones, so many of the cheapest and of those seen the longest are weighed."""
+_TINY: Final = 1e-12
 _WAIT, _ON_DEMAND, _SPOT = 0, 1, 2
 """Columns of expected costs; from `_SPOT` on one for each zone."""
 
@@ -51,7 +49,7 @@ class StochasticDynamic:
     """The least expected cost, in one zone or in several, never late while on-demand machines can be had.
 
     Attributes:
-        models: one for each zone, or one for all; they share their classes (`AvailabilityModel.of_zone`).
+        models: one for each zone, or one for all.
     """
 
     models: Sequence[AvailabilityModel]
@@ -61,26 +59,24 @@ class StochasticDynamic:
         """See `Policy`.
 
         Raises:
-            ValueError: there is neither one model nor one for each zone, or their classes differ.
+            ValueError: there is neither one model nor one for each zone.
         """
         if len(self.models) not in {1, setting.zones}:
             raise ValueError(f"one model, or one for each of {setting.zones} zones, not {len(self.models)}")
-        if not all(_same_classes(self.models[0], model) for model in self.models):
-            raise ValueError("the models of the zones of one market share their classes")
         models = list(self.models) * (setting.zones // len(self.models))
+        if not all(_same_classes(models[0], model) for model in models):
+            models = with_common_classes(models)
         sightings = Sightings(models, setting.gap_s / SECONDS_AN_HOUR)
         groups: list[_Group] = []
 
         def decide(seen: Observation) -> Decision:
             sightings.see(seen)
             if not groups:
-                groups.extend(_groups(setting, seen, sightings))
+                groups.extend(_Group(setting, sightings, rows, seen) for rows in _alike(setting, seen))
             machine, zone = np.zeros(len(seen.zone), dtype=np.int64), seen.zone.copy()
             for group in groups:
-                if group.done(seen):
-                    continue
-                group.renew(seen)
-                machine[group.rows], zone[group.rows] = group.decide(seen)
+                if not group.done(seen):
+                    machine[group.rows], zone[group.rows] = group.decide(seen)
             return Decision(machine, zone)
 
         return decide
@@ -97,62 +93,47 @@ def _same_classes(one: AvailabilityModel, other: AvailabilityModel) -> bool:
     )
 
 
-def _groups(setting: Setting, seen: Observation, sightings: Sightings) -> list[_Group]:
-    """Runs in one zone with one job and price share their tables; in several zones each run has its own."""
-    if setting.zones > 1:
-        return [_Group(setting, sightings, np.array([row])) for row in range(len(setting.work_s))]
-    keys = np.column_stack(
-        [setting.work_s, setting.deadline_s, setting.overhead_s, setting.on_demand_usd_h, seen.spot_usd_h]
-    )
-    _, group = np.unique(keys, axis=0, return_inverse=True)
-    return [_Group(setting, sightings, np.flatnonzero(group.ravel() == one)) for one in range(int(group.max()) + 1)]
+def _alike(setting: Setting, seen: Observation) -> list[Codes]:
+    """The runs of one job and one first price, which share their tables."""
+    figures = (setting.work_s, setting.deadline_s, setting.overhead_s, setting.on_demand_usd_h, seen.spot_usd_h)
+    _, group = np.unique(np.column_stack(figures), axis=0, return_inverse=True)
+    return [np.flatnonzero(group.ravel() == one) for one in range(int(group.max()) + 1)]
 
 
 class _Group:
-    """Runs that share their value tables."""
+    """Runs that share their value tables; `seen` is their first gap."""
 
-    def __init__(self, setting: Setting, sightings: Sightings, rows: Codes) -> None:
+    def __init__(self, setting: Setting, sightings: Sightings, rows: Codes, seen: Observation) -> None:
         self.setting, self.sightings, self.rows = setting, sightings, rows
         self.end_s = float(deadline_in_gaps_s(setting)[rows[0]])
-        self.work_s, self.overhead_s = float(setting.work_s[rows[0]]), float(setting.overhead_s[rows[0]])
+        self.overhead_s = float(setting.overhead_s[rows[0]])
         self.on_demand_usd_h = float(setting.on_demand_usd_h[rows[0]].min())
         gaps = max(self.end_s / setting.gap_s, 1.0)
         most_steps = MOST_STEPS if setting.zones == 1 else MOST_MARKET_STEPS
         self.step_s = setting.gap_s * int(np.ceil(gaps / most_steps))
         self.gap_h = setting.gap_s / SECONDS_AN_HOUR
-        self.renewed_s = -np.inf
-        self.views: list[_View] = []
+        self.outlook, self.kinds = self._outlook(seen.spot_usd_h[rows[0]])
+        self.tables = self._tables(seen.spot_usd_h[rows[0]], float(setting.work_s[rows[0]]))
 
     def done(self, seen: Observation) -> bool:
         """Whether nothing is left to do for any of the runs."""
         return bool((self.setting.work_s[self.rows] - seen.done_s[self.rows] <= PAID_S).all())
 
-    def renew(self, seen: Observation) -> None:
-        """Makes the tables, at first and whenever the belief about several zones may have moved."""
-        due = not np.isfinite(self.renewed_s) or (
-            self.setting.zones > 1 and seen.elapsed_s - self.renewed_s >= RENEWED_H * SECONDS_AN_HOUR
-        )
-        left_s = max(self.end_s - seen.elapsed_s, 0.0)
-        work_left_s = (self.setting.work_s - seen.done_s)[self.rows]
-        if not due:
-            return
-        self.renewed_s = seen.elapsed_s
-        cheapest_usd_h = min(self.on_demand_usd_h, float(seen.spot_usd_h[self.rows].min()))
-        costs = JobCosts(self.step_s, self.overhead_s, self.on_demand_usd_h, cheapest_usd_h * self.gap_h)
-        steps = int(np.ceil(left_s / self.step_s - 1e-9))
-        slack_s = max(left_s - work_left_s.min(), 0.0)
-        self.views = [
-            _View(outlook, value_tables(outlook.chain, costs, steps, slack_s)) for outlook in self._outlooks(seen)
-        ]
-
-    def _outlooks(self, seen: Observation) -> list[Outlook]:
-        prices = seen.spot_usd_h[self.rows[0]]
-        step_h = self.step_s / SECONDS_AN_HOUR
-        if self.setting.zones == 1:
-            return [ZoneOutlook(ZoneChain(self.sightings.models[0], step_h, float(prices[0])))]
+    def _outlook(self, spot_usd_h: Figures) -> tuple[Outlook, Codes]:
+        """The way that the market goes on, and (V, Z) the classes that its views take the zones to be of."""
+        models, step_h = self.sightings.models, self.step_s / SECONDS_AN_HOUR
+        if len(models) == 1:
+            return ZoneOutlook(ZoneChain(models[0], step_h, float(spot_usd_h[0]))), np.zeros((1, 0), dtype=np.int64)
         start_usd = self.on_demand_usd_h * self.overhead_s / SECONDS_AN_HOUR
-        drawn = self.sightings.drawn(int(self.rows[0]), prices, SCENARIOS)
-        return [MarketOutlook(market_chain(zones, step_h, start_usd)) for zones in drawn]
+        kinds = drawn_classes(models, SCENARIOS)
+        chains = [market_chain(zones_of(models[0], classes, spot_usd_h), step_h, start_usd) for classes in kinds]
+        return MarketOutlook(stacked(chains)), kinds
+
+    def _tables(self, spot_usd_h: Figures, work_s: float) -> ValueTables:
+        cheapest_usd_h = min(self.on_demand_usd_h, float(spot_usd_h.min()))
+        costs = JobCosts(self.step_s, self.overhead_s, self.on_demand_usd_h, cheapest_usd_h * self.gap_h)
+        steps = int(np.ceil(self.end_s / self.step_s - 1e-9))
+        return value_tables(self.outlook.chain, costs, steps, max(self.end_s - work_s, 0.0))
 
     def decide(self, seen: Observation) -> tuple[Codes, Codes]:
         """The machine and zone of each run of the group: of what is safe, what costs least in the mean."""
@@ -171,60 +152,78 @@ class _Group:
         """(R, 2 + Z): the expected cost of each choice in USD, infinite where it is not safe or not to be had."""
         now = _Now.of(self.setting, seen, self.rows, self.end_s)
         allowed = safe(self.setting, seen)
+        shares = self._shares()
         costs = np.full((len(self.rows), _SPOT + self.setting.zones), np.inf)
-        costs[:, _ON_DEMAND] = self._mean(lambda view: self._on_demand(view, seen, now))
+        costs[:, _ON_DEMAND] = (shares * self._on_demand(seen, now)).sum(axis=0)
         tie_usd = TIE * self.gap_h * np.where(seen.available[self.rows], seen.spot_usd_h[self.rows], 0.0).max(axis=1)
-        idle = self._mean(lambda view: self._idle(view, now)) + tie_usd
-        costs[:, _WAIT] = np.where(allowed.wait[self.rows], idle, np.inf)
-        for zone in self._asked(seen):
+        costs[:, _WAIT] = np.where(allowed.wait[self.rows], (shares * self._idle(now)).sum(axis=0) + tie_usd, np.inf)
+        for zone in range(self.setting.zones):
             stay = (now.current == Machine.SPOT) & (now.home == zone)
             offered = seen.available[self.rows, zone]
             offered = offered & np.where(stay, allowed.stay[self.rows], allowed.start_spot[self.rows])
             if offered.any():
-                usd = self._mean(partial(self._spot, seen=seen, now=now, zone=zone, stay=stay))
+                usd = (shares * self._spot(seen, now, zone, stay)).sum(axis=0)
                 costs[:, _SPOT + zone] = np.where(offered, usd, np.inf)
         return costs
 
-    def _asked(self, seen: Observation) -> list[int]:
-        """The zones whose spot machines are weighed: of many the run's own, the cheapest and those seen the longest."""
-        if self.setting.zones <= 2 * MOST_ASKED:
-            return list(range(self.setting.zones))
-        row = self.rows[0]
-        offered = np.flatnonzero(seen.available[row])
-        cheapest = offered[np.argsort(seen.spot_usd_h[row, offered], kind="stable")[:MOST_ASKED]]
-        oldest = offered[np.argsort(-self.sightings.age_h[row, offered], kind="stable")[:MOST_ASKED]]
-        return sorted({int(seen.zone[row]), *cheapest.tolist(), *oldest.tolist()})
+    def _shares(self) -> Figures:
+        """(V, R): the weight of each view, by the likelihood of its classes in what each run has seen of each zone."""
+        prior = np.log(np.maximum([model.weights for model in self.sightings.models], _TINY))
+        learnt = self.sightings.belief[self.rows] - prior
+        zones = np.arange(self.kinds.shape[1])
+        likelihood = TEMPER * learnt[:, zones, self.kinds].sum(axis=-1).T
+        shares = np.exp(likelihood - likelihood.max(axis=0))
+        return np.asarray(shares / shares.sum(axis=0))
 
-    def _mean(self, cost: Callable[[_View], Figures]) -> Figures:
-        return np.asarray(np.mean([cost(view) for view in self.views], axis=0))
+    def _idle(self, now: _Now) -> Figures:
+        """(V, R), or (R,) with one view: what it costs to wait."""
+        after = self.tables.at(self.tables.waiting, now.left_s, now.slack_s - self.setting.gap_s)
+        after = self._with_moves(after, now, now.home, self.overhead_s)
+        return np.asarray((self.outlook.market(self.sightings, self.rows) * after).sum(axis=-1))
 
-    def _idle(self, view: _View, now: _Now) -> Figures:
-        after = view.tables.at(view.tables.waiting, now.left_s, now.slack_s - self.setting.gap_s)
-        return np.asarray((view.outlook.market(self.sightings, self.rows) * after).sum(axis=1))
-
-    def _on_demand(self, view: _View, seen: Observation, now: _Now) -> Figures:
+    def _on_demand(self, seen: Observation, now: _Now) -> Figures:
+        """(V, R), or (R,) with one view: what it costs to go on demand, or to go on with it."""
         stay = now.current == Machine.ON_DEMAND
         zone = self._on_demand_zone(seen)
         unpaid_s = np.where(stay, now.pending_s, self.overhead_s)
-        after = view.tables.at(view.tables.on_demand, now.left_s, now.slack_s - unpaid_s)
+        after = self.tables.at(self.tables.on_demand, now.left_s, now.slack_s - unpaid_s)
+        after = self._with_moves(after, now, zone, 0.0)
         return np.asarray(
             self.setting.on_demand_usd_h[self.rows, zone] * self.gap_h
             + np.where(stay, 0.0, self.setting.move_usd[self.rows, now.home, zone])
-            + (view.outlook.market(self.sightings, self.rows) * after).sum(axis=1)
+            + (self.outlook.market(self.sightings, self.rows) * after).sum(axis=-1)
         )
 
-    def _spot(self, view: _View, *, seen: Observation, now: _Now, zone: int, stay: Flags) -> Figures:
+    def _spot(self, seen: Observation, now: _Now, zone: int, stay: Flags) -> Figures:
+        """(V, R), or (R,) with one view: what it costs to go on spot in a zone, or to `stay` (R,) on it."""
         usd_h = seen.spot_usd_h[self.rows, zone]
         unpaid_s = np.where(stay, now.pending_s, self.overhead_s)
         after_s = np.maximum(unpaid_s - self.setting.gap_s, 0.0)
-        kept, lost = view.outlook.on_spot(self.sightings, self.rows, zone)
-        tables, slack_s = view.tables, now.slack_s - unpaid_s
+        kept, lost = self.outlook.on_spot(self.sightings, self.rows, zone)
+        tables, slack_s = self.tables, now.slack_s - unpaid_s
+        after = tables.at(tables.waiting, now.left_s, slack_s + after_s)
+        after = self._with_moves(after, now, np.full(len(self.rows), zone), self.overhead_s)
         return np.asarray(
             usd_h * self.gap_h
             + np.where(stay, -TIE * self.gap_h * usd_h, self.setting.move_usd[self.rows, now.home, zone])
-            + (kept * tables.kept(now.left_s, slack_s, after_s)).sum(axis=1)
-            + (lost * tables.at(tables.waiting, now.left_s, slack_s + after_s)).sum(axis=1)
+            + (kept * tables.kept(now.left_s, slack_s, after_s)).sum(axis=-1)
+            + (lost * after).sum(axis=-1)
         )
+
+    def _with_moves(self, after: Figures, now: _Now, home: Codes, unpaid_s: float) -> Figures:
+        """Values (..., R, K) of later, for which moves are free, with what it costs to get from home to the best zone.
+
+        Nobody pays more for that than it costs to finish on demand at home.
+        """
+        moves = self.setting.move_usd[self.rows, home]
+        if not moves.any():
+            return after
+        ages = len(self.sightings.models[0].edges_h)
+        to_best = np.zeros(after.shape[-2:])
+        to_best[:, : moves.shape[1] * ages] = np.repeat(moves, ages, axis=1)
+        hours = (now.left_s + self.setting.gap_s - now.slack_s + unpaid_s) / SECONDS_AN_HOUR
+        finish_usd = self.setting.on_demand_usd_h[self.rows, home] * hours
+        return np.minimum(after + to_best, np.maximum(after, finish_usd[:, np.newaxis]))
 
     def _on_demand_zone(self, seen: Observation) -> Codes:
         """Where each run goes on demand: where it is on demand already, else the zone that costs least to the end."""
@@ -232,14 +231,6 @@ class _Group:
         hours = (setting.work_s[rows] - seen.done_s[rows]) / SECONDS_AN_HOUR
         usd = setting.on_demand_usd_h[rows] * hours[:, np.newaxis] + setting.move_usd[rows, seen.zone[rows]]
         return np.where(seen.current[rows] == Machine.ON_DEMAND, seen.zone[rows], usd.argmin(axis=1))
-
-
-@dataclass(frozen=True, eq=False)
-class _View:
-    """One way in which the market may go on, and what the job then costs."""
-
-    outlook: Outlook
-    tables: ValueTables
 
 
 @dataclass(frozen=True, eq=False)

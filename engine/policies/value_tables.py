@@ -44,7 +44,8 @@ class ValueTables:
     """Expected costs to go in USD, by steps left (N + 1), level of slack (S) and state.
 
     Shapes: `slack_s` (S,); `waiting` and `on_demand` (N + 1, S, K); `on_spot` (N + 1, P + 1, S, J), the second axis
-    being the whole steps of overhead that are not paid yet.
+    being the whole steps of overhead that are not paid yet. Where the chain is several, an axis of its views stands
+    before that of the slack, here and in what the methods give.
     """
 
     costs: JobCosts
@@ -54,7 +55,7 @@ class ValueTables:
     on_spot: Values
 
     def at(self, values: Values, left_s: float, slack_s: Figures) -> Figures:
-        """(R, K): values (N + 1, S, K) at a time left and at slacks (R,), linear between the steps and the levels."""
+        """(R, K): `waiting` or `on_demand` at a time left and slacks (R,), linear between the steps and the levels."""
         steps = min(left_s / self.costs.step_s, len(values) - 1.0)
         early = int(steps + _TINY)
         found = self._with_steps(values, early, slack_s)
@@ -69,29 +70,29 @@ class ValueTables:
     def kept(self, left_s: float, slack_s: Figures, unpaid_s: Figures) -> Figures:
         """(R, J): the values on spot at a time left, slacks (R,) and overheads (R,) that are not paid yet."""
         stages = self.on_spot.shape[1] - 1
+        shape = (*self.on_spot.shape[2:-2], len(slack_s), self.on_spot.shape[-1])
         stage = np.clip(stages - np.floor((self.costs.overhead_s - unpaid_s) / self.costs.step_s + _TINY), 0, stages)
-        found = np.zeros((len(slack_s), self.on_spot.shape[-1]))
+        found = np.zeros(shape)
         for one in np.unique(stage).astype(np.int64):
             rows = stage == one
-            found[rows] = self.at(self.on_spot[:, one], left_s, slack_s[rows])
+            found[..., rows, :] = self.at(self.on_spot[:, one], left_s, slack_s[rows])
         return found
 
 
 def value_tables(chain: Chain, costs: JobCosts, steps: int, most_slack_s: float) -> ValueTables:
     """The tables of a job with up to `steps` steps left and up to `most_slack_s` seconds of slack."""
     slack_s = _levels(costs.step_s, most_slack_s + costs.overhead_s)
-    shape, spot_states = (steps + 1, len(slack_s), chain.states), len(chain.spot_usd_h)
-    waiting, on_demand = np.zeros(shape, dtype=np.float32), np.zeros(shape, dtype=np.float32)
-    on_spot = np.zeros((steps + 1, _stages(costs) + 1, len(slack_s), spot_states), dtype=np.float32)
+    shape, spot_shape = ((*chain.views, len(slack_s), states) for states in (chain.states, len(chain.spot_usd_h)))
+    waiting, on_demand = (np.zeros((steps + 1, *shape), dtype=np.float32) for _ in range(2))
+    on_spot = np.zeros((steps + 1, _stages(costs) + 1, *spot_shape), dtype=np.float32)
     backward = _Backward(chain, costs, slack_s)
     for left in range(1, steps + 1):
         done = slack_s >= left * costs.step_s - _TINY
         waiting[left], on_demand[left], on_spot[left] = backward.step(
             left, waiting[left - 1], on_demand[left - 1], on_spot[left - 1]
         )
-        for values in (waiting[left], on_demand[left]):
-            values[done] = 0.0
-        on_spot[left][:, done] = 0.0
+        for values in (waiting[left], on_demand[left], on_spot[left]):
+            values[..., done, :] = 0.0
     return ValueTables(costs, slack_s, waiting, on_demand, on_spot)
 
 
@@ -111,20 +112,20 @@ class _Backward:
         kept = self._kept(left, waiting, on_spot)
         demanded = self.chain.ahead(on_demand)
         idle = self._at(self.chain.ahead(waiting), -self.costs.step_s, left - 1)
-        idle[self.slack_s - self.costs.step_s < self.costs.overhead_s - _TINY] = self._forbidden(left)
+        idle[..., self.slack_s - self.costs.step_s < self.costs.overhead_s - _TINY, :] = self._forbidden(left)
         begin = self.spot_usd + self._at(kept[-1], -self.costs.overhead_s, left - 1)
-        begin[self._unsafe(left, self.stages, self.slack_s - self.costs.overhead_s)] = self._forbidden(left)
+        begin[..., self._unsafe(left, self.stages, self.slack_s - self.costs.overhead_s), :] = self._forbidden(left)
         off = np.minimum(self.on_demand_usd + self._at(demanded, -self.costs.overhead_s, left - 1), idle)
         stay = np.minimum(self.on_demand_usd + demanded, idle)
-        leave = off[:, :spot_states].copy()
+        leave = off[..., :spot_states].copy()
         for values in (off, stay):
-            values[:, :spot_states] = np.minimum(values[:, :spot_states], begin)
+            values[..., :spot_states] = np.minimum(values[..., :spot_states], begin)
         return off, stay, np.stack([self._on_spot(left, stage, kept[stage], leave) for stage in range(len(on_spot))])
 
     def _on_spot(self, left: int, stage: int, kept: Values, leave: Values) -> Values:
         """(S, J): the values on spot with `stage` whole steps of overhead unpaid; whoever leaves gets those back."""
         go_on = self.spot_usd + kept
-        go_on[self._unsafe(left, stage, self.slack_s)] = self._forbidden(left)
+        go_on[..., self._unsafe(left, stage, self.slack_s), :] = self._forbidden(left)
         unpaid_s = self._unpaid_after_s(stage) + (self.costs.step_s if stage else 0.0)
         return np.asarray(np.minimum(go_on, self._at(leave, unpaid_s, left)))
 
@@ -181,4 +182,4 @@ def _between(values: Values, levels_s: Figures, at_s: Figures, steps: int, costs
     share = np.minimum((inside - levels_s[below]) / np.where(width_s > 0, width_s, 1.0), 1.0)
     part = share.astype(np.float32)[:, np.newaxis]
     least = np.where(inside < done_s - _TINY, costs.least_usd, 0.0).astype(np.float32)[:, np.newaxis]
-    return np.asarray(np.maximum(values[below] * (1 - part) + values[above] * part, least))
+    return np.asarray(np.maximum(values[..., below, :] * (1 - part) + values[..., above, :] * part, least))

@@ -12,10 +12,10 @@ from typing import Any, Final
 import numpy as np
 import pytest
 
-from benchmarks.deadline import Expected, Weights
+from benchmarks.deadline import Weights
 from benchmarks.deadline_windows import beside, of_one_zone, of_several_zones, read
-from benchmarks.held_out import Recorded
 from benchmarks.trace_folders import traces_in
+from engine.held_out import Recorded
 
 ROOT: Final = Path(__file__).parents[2]
 HALF_HOUR: Final = 1800
@@ -155,18 +155,6 @@ def test_the_public_scenarios_from_either_file(shared: Path) -> None:
         chosen = of_several_zones([], read(folder / name), beside(folder / name))
         assert (len(chosen.stretches), chosen.missing) == (34, 0)
         assert len({stretch.group for stretch in chosen.stretches}) == 6
-
-
-def test_a_zone_has_its_own_model_where_it_was_fitted_to(tmp_path: Path) -> None:
-    """Elsewhere that of all zones."""
-    write(tmp_path, "us-west-2a")
-    write(tmp_path, "us-west-2b", RUNS[:5])
-    traces = list(traces_in(tmp_path).values())
-    expected = Expected.fitted(traces[:1])
-    own, other = expected.of(traces)
-    assert other is expected.pooled
-    assert own is not other
-    assert own.classes == other.classes
 
 
 @pytest.mark.parametrize(("by_group", "mean", "sd"), [(False, 2.0, np.sqrt(3)), (True, 3.0, 2.0)])

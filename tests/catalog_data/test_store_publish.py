@@ -203,6 +203,31 @@ def test_a_source_that_was_looked_at_and_brought_nothing_has_nothing_left(path: 
         assert catalog.table(INSTANCE_TYPES, info)["source"].to_list() == ["b"]
 
 
+def test_what_a_partial_batch_leaves_out_stays(path: Path) -> None:
+    """In every table: rows of its keys are replaced, null keys too, and those of other sources are not its own."""
+    zones = [offer(zone=zone, source="a") for zone in (None, "us-east-1a", "us-east-1b")]
+    machines = frame(INSTANCE_TYPES, machine(source="a"))
+    published(path, offers=offers(*zones, offer(source="b", zone="us-east-1c")), instance_types=machines)
+    again = offers(
+        *(offer(zone=zone, source="a", price_usd_h=7) for zone in (None, "us-east-1b", "us-east-1c", "us-east-1d"))
+    )
+    info = published(path, offers=again, looks={"a": Claims(partial=True)}, at=NOON + DAY)
+    with Catalog.open(path) as catalog:
+        said = catalog.held(OFFERS, ["a"]).select("zone", "price_usd_h").rows()
+        assert catalog.held(OFFERS, ["b"]).height == catalog.table(INSTANCE_TYPES, info).height == 1
+    assert dict(said) == {None: 7, "us-east-1a": 1, "us-east-1b": 7, "us-east-1c": 7, "us-east-1d": 7}
+    assert len(said) == 5
+
+
+def test_a_partial_batch_that_says_nothing_new_is_no_snapshot(path: Path) -> None:
+    """Nor does an empty one take anything away; it may be the first of all."""
+    first = published(path, offers=offers(offer(source="a")), looks={"a": Claims(partial=True)})
+    assert published(path, looks={"a": Claims(partial=True)}, at=NOON + DAY) == first
+    later = offers(offer(source="a", observed_at=NOON + DAY))
+    assert published(path, offers=later, looks={"a": Claims(partial=True)}, at=NOON + DAY) == first
+    assert prices(path) == {"m5.large": 1}
+
+
 def test_what_a_complete_source_does_not_list_is_not_sold(path: Path) -> None:
     """It has a price in the region, so that the other type there, on another's word, is gone; elsewhere that holds."""
     old = [offer(source="old", instance_type=kind, region=region) for kind in ("a1", "a2") for region in ("r1", "r2")]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from catalog_data.atomic import writing_alone
 from catalog_data.schema import OBSERVATIONS, SPOT_EVENTS
 from catalog_data.snapshot import Snapshot
 from catalog_data.store import Catalog
@@ -104,6 +107,20 @@ def test_the_same_fit_again_is_no_news(small: Run, put: Put) -> None:
     """The same data give the same models."""
     first, again = (json.loads(small("catalog", "fit", put(), "--output", "json").out) for _ in range(2))
     assert first == again
+
+
+def test_two_fits_at_once_are_both_kept(process: Run, catalog: Path, put: Put, tmp_path: Path) -> None:
+    """Both processes have fitted while a third one publishes, so that neither can know of the other's zone."""
+    traces = [put(f"us-west-2{letter}_p3.2xlarge.json") for letter in "ab"]
+    places = {"SKYBROKER_CATALOG": str(catalog), "TMPDIR": str(tmp_path)}
+    with ThreadPoolExecutor() as threads:
+        with writing_alone(catalog, 0):
+            ends = [threads.submit(process, ("catalog", "fit", trace), **places) for trace in traces]
+            while len(list(tmp_path.glob("skybroker-fit-*/*.parquet"))) < len(traces):
+                assert not any(end.done() for end in ends)
+                time.sleep(0.05)
+        assert [end.result().code for end in ends] == [0, 0]
+    assert set(snapshot(catalog).spot_models["zone"]) == {"*", "us-west-2a", "us-west-2b"}
 
 
 def test_a_dry_run_keeps_nothing(small: Run, catalog: Path, put: Put) -> None:

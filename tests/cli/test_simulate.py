@@ -7,9 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
+from cli.expecting import expected_by_fit
+from engine.spot_market import Trace
 from tests.kits.program import Run
 from tests.kits.rows import offer, offers, published
 
@@ -32,7 +35,7 @@ def put(tmp_path: Path) -> Put:
 
     def write(name: str = "us-west-2a_v100.json", runs: object = None, **changes: object) -> Path:
         file = tmp_path / "traces" / name
-        file.parent.mkdir(exist_ok=True)
+        file.parent.mkdir(parents=True, exist_ok=True)
         rle = runs or [[1, 9], [0, 4], [1, 6], [0, 11], [1, 18]]
         keys = {"gap_seconds": 1800, "rle": rle, "start_utc": "2026-01-01T00:00:00Z", **changes}
         file.write_text(json.dumps({key: value for key, value in keys.items() if value is not None}))
@@ -106,6 +109,26 @@ def test_yaml_says_the_same(small: Run, put: Put) -> None:
     """Data for programs, in either form."""
     arguments = ("simulate", put(), *SHORT_JOB, "--policy", "greedy", "--output")
     assert yaml.safe_load(small(*arguments, "yaml").out) == data(small(*arguments, "json"))
+
+
+def test_what_is_free_has_no_ratio(small: Run, put: Put) -> None:
+    """Spot at $0/h all day: the optimum is $0.00, and a cost over it is not told, neither as a number nor as one."""
+    free = ("simulate", put(runs=[[1, 12]], price_changes=[[0, 0]]), *SHORT_JOB)
+    done = small(*free)
+    assert done.code == 0, done.err
+    rows = {line.split()[0]: line.split() for line in done.out.splitlines()[2:9]}
+    assert (rows["optimum"][1], rows["optimum"][6]) == ("0.00", "-")
+    assert (rows["on-demand"][1], rows["on-demand"][6]) == ("13.77", "-")
+    assert "It is free here, so that no cost has a ratio to it." in done.out
+    assert {one["ratio"] for one in data(small(*free, "--output", "json"))["policies"]} == {None}
+    assert "free" not in small("simulate", put(runs=[[1, 12]]), *SHORT_JOB).out
+
+
+def test_a_price_of_0_may_be_assumed(small: Run, put: Put) -> None:
+    """Where a trace has none, and somebody says that it is free."""
+    done = small("simulate", put(runs=[[1, 12]]), *SHORT_JOB, "--spot-price", "0", "--policy", "greedy")
+    assert "Assumed: $0/h for spot and $3.06/h on demand" in done.out
+    assert done.out.splitlines()[3].split()[:2] == ["greedy", "0.00"]
 
 
 def test_zones_side_by_side(small: Run, put: Put) -> None:
@@ -182,8 +205,31 @@ def test_what_is_replayed_is_cut_out_of_what_is_fitted_to(small: Run, put: Put, 
     windows.write_text(json.dumps({"windows": [{"env": "us-west-2a_v100", "start": 100, "length": 12}]}))
     done = small("simulate", trace, *SHORT_JOB, "--windows", windows, "--fit", trace, "--policy", "stochastic")
     assert done.code == 0, done.err
-    said = "129 h of 1 series in us-west-2a_v100.json; 6 h of it are replayed and were cut out."
+    said = "129 h of 1 series in us-west-2a_v100.json, without 6 h of dates that are replayed, or of stretches of less"
     assert f"Fitted on: {said}" in done.out
+
+
+@pytest.mark.parametrize("start", ["2026-01-01T00:00:00Z", None])
+def test_dates_are_cut_out_of_all_zones(small: Run, put: Put, tmp_path: Path, start: str | None) -> None:
+    """Files of one folder that say no date are taken to begin together; those of another folder are not touched."""
+    replayed = put(runs=[[1, 60], [0, 30], [1, 7], [0, 83]], start_utc=start)
+    neighbour = put("us-west-2b_v100.json", [[1, 90], [0, 90]], start_utc=start)
+    other = put("elsewhere/us-west-2b_v100.json", [[0, 96]], start_utc=start and "2026-02-01T00:00:00Z")
+    windows = tmp_path / "windows.json"
+    windows.write_text(json.dumps({"windows": [{"env": "us-west-2a_v100", "start": 88, "length": 12}]}))
+    arguments = ("simulate", replayed, *SHORT_JOB, "--windows", windows, "--policy", "stochastic", "--output", "json")
+    [said] = data(small(*arguments, "--fit", neighbour, "--fit", other))["fitted_on"]
+    assert said.startswith("132 h of 1 series in us-west-2b_v100.json, us-west-2b_v100.json, without 6 h of dates")
+
+
+def test_each_zone_is_expected_to_be_as_its_own_traces_were(put: Put) -> None:
+    """One that the traces say nothing of is expected to be as all of them."""
+    put("past/us-west-2a_v100.json", [[1, 20], [0, 2]] * 8)
+    folder = put("past/us-west-2b_v100.json", [[0, 20], [1, 2]] * 8).parent
+    zones = [Trace(f"us-west-2{letter}", "v100", 1800.0, np.ones(9, dtype=bool)) for letter in "abc"]
+    models = expected_by_fit([folder], [], []).models_of(zones)
+    often, seldom, between = (model.weights @ model.up_share for model in models)
+    assert seldom < between < often
 
 
 def test_a_run_drawn(small: Run, put: Put) -> None:

@@ -33,15 +33,21 @@ def said(done: Outcome) -> list[str]:
     [
         (["--work", "7h"], "the earliest possible finish, on demand, is after 7.1 h", "a later --deadline", 3),
         (["--overhead", "3h"], "the earliest possible finish, on demand, is after 7 h", "less --work or --overhead", 3),
+        (["--work", "50h", "--deadline", "49h"], "on demand, is after 50.1 h", "a later --deadline", 3),
         (["--deadline", "30h"], "the trace lasts 24.0 h, less than the deadline of 30 h", "an earlier deadline", 1),
-        (["--spot-price", "0"], "--spot-price must be above 0, not 0", "US dollars", 64),
-        (["--on-demand-price", "$0"], "--on-demand-price must be above 0, not 0", "US dollars", 64),
+        (["--spot-price", "-1"], "--spot-price must be at least 0, not -1", "US dollars", 64),
+        (["--on-demand-price", "free"], "--on-demand-price must be an amount in USD, not free", "US dollars", 64),
+        (["--checkpoint", "5GB"], "--checkpoint: a job in one zone never moves", "add --multi", 64),
+        (["--egress", "0.02"], "--egress: nothing moves", "say with --checkpoint how much does", 64),
+        (["--multi", "--checkpoint", "5 bags"], "5 bags is not an amount of data", "500MB, 1.5TB", 64),
+        (["--multi", "--checkpoint", "5", "--egress", "x"], "--egress must be an amount in USD", "US dollars", 64),
+        (["--multi", "--checkpoint", "5", "--reference"], "bill no egress", "leave out --reference", 64),
         (["--work", "0h"], "a time must be above 0, not 0", "12, 90m, 3h, 2d", 64),
         (["--deadline", "6h,soon"], "soon is not a time", "12, 90m, 3h, 2d", 64),
         (["--overhead", "-1m"], "a time must be at least 0", "0, 10m, 1h", 64),
         (["--policy", "greddy"], "unknown policy greddy", "did you mean greedy? policies are on-demand,", 64),
         (["--plot", "99"], "--plot 99: there is no such run", "runs are 1 to 1", 64),
-        (["--fit", "traces"], "18 h are left to fit on, once the 6 h that are replayed", "other dates or zones", 1),
+        (["--fit", "traces"], "0 h are left to fit on, without 24 h of dates that are replayed", "other dates", 1),
         (["--fit", "nowhere"], "nowhere: no such file", "", 1),
         (["--windows", "nowhere.json"], "nowhere.json: no such file", "", 1),
         (["--windows", "traces/us-west-2a_v100.json"], "it is no file of windows", "`windows`, `scenarios` or", 1),
@@ -74,8 +80,8 @@ def test_options_that_cannot_be(
         ("holes.csv", "at,available\n0,1\n600,1\n1200,0\n1800,1\n9000,1\n", "nothing was recorded for 12.0 steps"),
         ("empty.json", "", "it is empty"),
         ("none.json", json.dumps({**DAY, "rle": []}), "rle is an empty list"),
-        ("free.json", json.dumps({**DAY, "price_changes": [[0, 0.0]]}), "its spot price is $0/h in gap 0"),
-        ("gift.json", json.dumps({**DAY, "on_demand_price": 0}), "its on-demand price is $0/h"),
+        ("debt.json", json.dumps({**DAY, "price_changes": [[0, -1]]}), "price_changes[0] is -1, not a price"),
+        ("gift.json", json.dumps({**DAY, "on_demand_price": "free"}), 'on_demand_price is "free", not a price'),
         ("words.txt", "no trace", "it is no trace"),
     ],
 )
@@ -106,6 +112,16 @@ def test_windows_that_are_shorter_than_the_deadline(skybroker: Run, folder: Path
     done = skybroker("simulate", folder, *JOB, "--windows", windows)
     assert done.code == 1
     assert "us-west-2a_v100: what was recorded lasts 5 h, less than the deadline of 6 h" in done.err
+
+
+def test_a_fit_that_no_policy_uses(skybroker: Run, folder: Path) -> None:
+    """Nobody is left to think that it counted; the files are not even read."""
+    done = skybroker("simulate", folder, *JOB, "--fit", "nowhere")
+    assert (done.code, done.out) == (64, "")
+    assert said(done) == [
+        "error: --fit is of no use: no policy that is named expects anything of spot",
+        "hint: add --policy stochastic, or leave out --fit",
+    ]
 
 
 def test_nothing_is_named(skybroker: Run) -> None:

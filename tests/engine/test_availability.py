@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from engine.availability import FIRST_AGES_H, AvailabilityModel, fit_availability
+from engine.availability import FIRST_AGES_H, AvailabilityModel, fit_availability, with_common_classes
 from engine.semi_markov import SemiMarkov
 from engine.spot_market import Trace
 from tests.kits.seen_zones import constant, recorded, sampled, seen
@@ -185,3 +185,23 @@ def test_a_zone_whose_windows_are_all_of_one_class_gets_nearly_all_its_weight() 
     assert known.weights == pytest.approx([4.5 / 5, 0.5 / 5], abs=1e-6)
     assert known.classes is model.classes
     assert model.of_zone([]) is model
+
+
+def test_models_side_by_side_foretell_what_they_did() -> None:
+    """With the classes of others and finer bins of age: the same chances at first sight, and gaps later."""
+    one = AvailabilityModel(
+        (SemiMarkov(np.array([0.0, 2.0]), np.array([1.0, 0.2]), np.array([0.5, 0.1])),),
+        np.ones(1),
+        np.array([0.7]),
+        1.0,
+    )
+    two = AvailabilityModel((constant(0.3, 2.0),), np.ones(1), np.array([0.9]), drift_h=50.0)
+    common = with_common_classes([one, two, one])
+    assert common[0] is common[2]
+    assert len(common[0].classes) == 1 + len(two.classes)
+    for model, alone in zip(common, (one, two), strict=False):
+        belief, own = model.first_sight(True), alone.first_sight(True)
+        for age_h in (0.0, 1.5, 3.0):
+            assert_allclose(model.survival(belief, age_h, 2.0), alone.survival(own, age_h, 2.0), rtol=1e-6)
+            belief = model.posterior(belief, True, age_h, True, 0.5)
+            own = alone.posterior(own, True, age_h, True, 0.5)

@@ -8,8 +8,17 @@ import numpy as np
 import pytest
 
 from engine.policies.chains import ZoneChain
-from engine.policies.market_chain import LONGEST_LIFE_H, MarketChain, Zones, market_chain
+from engine.policies.market_chain import (
+    LONGEST_LIFE_H,
+    MarketChain,
+    Zones,
+    drawn_classes,
+    market_chain,
+    stacked,
+    zones_of,
+)
 from engine.policies.outlook import MarketOutlook
+from engine.policies.value_tables import JobCosts, value_tables
 from engine.spot_market import Figures
 from tests.kits.deadline_cases import EDGES_H, MIXED, NEVER_UP, model
 from tests.kits.deadline_sightings import GAP_H, seen_by
@@ -141,3 +150,44 @@ def test_the_outlook_is_all_that_the_next_gap_can_hold(two_zones: MarketChain, s
             kept, without = outlook.on_spot(sightings, rows, zone)
             assert kept[place] == pytest.approx(of_held[zone])
             assert without[place] == pytest.approx(lost[zone])
+
+
+@pytest.mark.parametrize("times", [1, 4, 50])
+def test_zones_are_drawn_as_often_as_their_class_is_likely(times: int) -> None:
+    """Each zone is of each class in its share of the draws, to within one; the same models draw the same."""
+    rare = model([[2, 1, 0.1], [0.1, 0.05, 0.01]], [[1, 0.5, 0.1], [4, 2, 1]], [0.1, 0.9])
+    drawn = drawn_classes([MIXED, rare], times)
+    assert drawn.shape == (times, 2)
+    for zone, expected in enumerate((MIXED, rare)):
+        assert (drawn[:, zone] == 0).sum() == pytest.approx(times * expected.weights[0], abs=1)
+    assert np.array_equal(drawn, drawn_classes([MIXED, rare], times))
+
+
+def test_zones_are_drawn_each_for_itself() -> None:
+    """Two zones of one model are now of the same class, now of different ones."""
+    drawn = drawn_classes([MIXED, MIXED], 30)
+    assert 5 < (drawn[:, 0] == drawn[:, 1]).sum() < 25
+
+
+def test_views_are_what_their_chains_are_alone() -> None:
+    """Tables and outlook of several chains together are those of each by itself."""
+    views = [
+        market_chain(zones_of(MIXED, kinds, np.array([0.9, 1.0])), GAP_H, START_USD)
+        for kinds in np.array([[0, 1], [1, 1]])
+    ]
+    together, costs = stacked(views), JobCosts(GAP_H * 3600, GAP_H * 1800, 3.0, 0.1)
+    sightings = seen_by([MIXED, MIXED], np.array([[[True, False], [True, True], [False, False]]] * 2))
+    rows, slack_s = np.array([0, 1, 2]), np.array([0.0, 900.0, 2000.0])
+    tables = value_tables(together, costs, 12, 4000.0)
+    for place, one in enumerate(views):
+        alone = value_tables(one, costs, 12, 4000.0)
+        for values, own in ((tables.waiting, alone.waiting), (tables.on_demand, alone.on_demand)):
+            assert tables.at(values, 5000.0, slack_s)[place] == pytest.approx(alone.at(own, 5000.0, slack_s), rel=1e-5)
+        unpaid_s = np.array([0.0, 300.0, 0.0])
+        kept = alone.kept(5000.0, slack_s, unpaid_s)
+        assert tables.kept(5000.0, slack_s, unpaid_s)[place] == pytest.approx(kept, rel=1e-5)
+        market = MarketOutlook(one).market(sightings, rows)
+        assert MarketOutlook(together).market(sightings, rows)[place] == pytest.approx(market)
+        held, lost = MarketOutlook(together).on_spot(sightings, rows, 1)
+        assert held == pytest.approx(MarketOutlook(one).on_spot(sightings, rows, 1)[0])
+        assert lost[place] == pytest.approx(MarketOutlook(one).on_spot(sightings, rows, 1)[1])

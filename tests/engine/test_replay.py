@@ -19,6 +19,7 @@ from engine.replay import (
     course_of,
     optimum_usd,
     replayed,
+    require_time,
     summary_of,
     summary_of_optimum,
 )
@@ -64,6 +65,46 @@ def test_cases_of_other_models_are_not_simulated_together() -> None:
     batches = batched(cases)
     assert [batch.rows.tolist() for batch in batches] == [[0, 2], [1, 3]]
     assert [batch.models for batch in batches] == [(models[0],), (models[1],)]
+
+
+@pytest.mark.parametrize("on_demand_usd_h", [0.0, 3.0])
+@pytest.mark.parametrize("spot_usd_h", [0.0, 1.0])
+def test_prices_of_0_are_billed_like_others(spot_usd_h: float, on_demand_usd_h: float) -> None:
+    """No policy fails, is late or gets below the optimum; a free optimum is 0, and nothing has a ratio to it."""
+    for flags, zones in (("1" * 16, 1), ("10" * 8, 1), ("10" * 8, 2)):
+        traces = [
+            Trace(
+                f"z{zone}", "m", HOUR / 2, np.array([letter == "1" for letter in flags]), None,
+                np.full(16, spot_usd_h), on_demand_usd_h,
+            )
+            for zone in range(zones)
+        ]  # fmt: skip
+        market = market_of(traces, spot_usd_h=5.0, on_demand_usd_h=5.0)
+        batches = batched([Case(flags, market, JOB, (spot_prior().model(),))])
+        least = optimum_usd(batches)
+        assert (least[0] == 0) == (on_demand_usd_h == 0 or (spot_usd_h == 0 and "0" not in flags))
+        for name in NAMES:
+            found = replayed(batches, name, maker_of(name))
+            assert not found.late.any(), name
+            assert (found.cost_usd >= least - 1e-9).all(), name
+            assert (summary_of(found, least).ratio is None) == (least[0] == 0), name
+
+
+def test_the_bill_at_the_first_price() -> None:
+    """Two gaps in each zone, all at the first price of the zone at the end; the course of a run says the same."""
+    flags = np.array([[True, False]] * 2 + [[False, True]] * 6)
+    prices = np.array([[1.0, 5.0], [2.0, 4.0]] + [[9.0, 7.0]] * 6)
+    traces = [Trace(zone, "m", HOUR, flags[:, at], None, prices[:, at], 8.0) for at, zone in enumerate("ab")]
+    (batch,) = batched(
+        [Case("c", market_of(traces, spot_usd_h=0, on_demand_usd_h=0), DeadlineJob(4 * HOUR, 8 * HOUR, 0.0))]
+    )
+    maker = maker_of("uniform-progress-any-zone")
+    by_gap, at_first = (
+        replayed([batch], "u", maker, reference=True, at_first_price=first).cost_usd for first in (False, True)
+    )
+    assert (by_gap.tolist(), at_first.tolist()) == ([1.0 + 2.0 + 7.0 + 7.0], [4 * 5.0])
+    course = course_of(batch, maker(()), reference=True, at_first_price=True)
+    assert course.outcome.cost_usd.tolist() == at_first.tolist()
 
 
 def test_a_summary_of_known_figures() -> None:
@@ -132,14 +173,17 @@ def test_no_policy_is_late_or_below_the_optimum_where_capacity_flaps() -> None:
     ],
 )
 def test_a_job_that_no_machine_can_do_in_time_is_refused(job: DeadlineJob, says: str) -> None:
-    """Work that is too long, or a start that is longer than the slack."""
+    """Work that is too long, or a start that is longer than the slack; known before there is any market."""
     with pytest.raises(ImpossibleJobError, match=says):
         batched([case("1" * 8, job)])
+    with pytest.raises(ImpossibleJobError, match=says):
+        require_time([JOB, job])
 
 
 def test_a_job_without_any_slack_is_replayed() -> None:
     """It is possible, on demand from the first gap on."""
     job = DeadlineJob(7 * HOUR, 8 * HOUR, HOUR)
+    require_time([job])
     found = replayed(batched([case("0" * 8, job)]), "on-demand", maker_of("on-demand"))
     assert not found.late.any()
 

@@ -117,6 +117,13 @@ def test_windows_of_zones_alone_are_side_by_side_or_each_by_itself() -> None:
     ]  # fmt: skip
 
 
+def test_two_files_with_windows_of_one_zone_are_refused() -> None:
+    """They may be of two types, which the name of the zone does not tell apart."""
+    other = ZoneWindows({"c": (trace("c", 3),), "b": (trace("b", 3, kind="k80"),)})
+    with pytest.raises(TraceError, match="y: another file has windows of b too"):
+        named_stretches({"z": ZONES, "y": other}, [], multi=False)
+
+
 def test_a_file_of_no_window_names_nothing() -> None:
     """Either way; what is replayed of it is for others to refuse."""
     assert named_stretches({"z": ZoneWindows({})}, [], multi=True) == ()
@@ -153,20 +160,30 @@ def test_every_job_is_a_case_in_every_stretch() -> None:
     assert [one.models for one in cases] == [(model,), (model,), (), ()]
 
 
-@pytest.mark.parametrize(
-    ("free", "says"),
-    [
-        (
-            Trace("a", "m", HOUR, np.ones(3, dtype=bool), None, np.array([1.0, 0.0, 1.0])),
-            r"spot price is \$0/h in gap 1",
-        ),
-        (Trace("a", "m", HOUR, np.ones(3, dtype=bool), on_demand_usd_h=0.0), r"on-demand price is \$0/h"),
-    ],
-)
-def test_a_price_of_0_is_refused(free: Trace, says: str) -> None:
-    """A bill with it would say nothing."""
-    with pytest.raises(TraceError, match=says):
-        cases_of([ScenarioRun("s", 0, (free,))], jobs_of(HOUR, [HOUR], [0.0]), spot_usd_h=1.0, on_demand_usd_h=1.0)
+def test_prices_of_0_are_prices() -> None:
+    """Those of the trace hold, and none takes the place of a price that is there."""
+    free = Trace("a", "m", HOUR, np.ones(2, dtype=bool), None, np.array([1.0, 0.0]), 0.0)
+    (case,) = cases_of([ScenarioRun("s", 0, (free,))], jobs_of(HOUR, [HOUR], [0.0]), spot_usd_h=5, on_demand_usd_h=5)
+    assert case.market.spot_usd_h.tolist() == [[1.0], [0.0]]
+    assert case.market.on_demand_usd_h.tolist() == [0.0]
+
+
+def test_moves_cost_what_is_said_of_their_zones() -> None:
+    """Of those of each stretch, in their order; nothing where nothing is said."""
+    stretch = ScenarioRun("s", 0, (trace("a"), trace("b")))
+    jobs = jobs_of(HOUR, [HOUR], [0.0])
+    moves = np.array([[0.0, 2.0], [3.0, 0.0]])
+    known = {("a", "b"): moves}
+    (case,) = cases_of(
+        [stretch],
+        jobs,
+        spot_usd_h=1.0,
+        on_demand_usd_h=1.0,
+        move_usd_of=lambda traces: known[traces[0].zone, traces[1].zone],
+    )
+    assert case.market.move_usd.tolist() == moves.tolist()
+    (case,) = cases_of([stretch], jobs, spot_usd_h=1.0, on_demand_usd_h=1.0)
+    assert not case.market.move_usd.any()
 
 
 def test_zones_side_by_side_have_gaps_of_one_length() -> None:

@@ -71,31 +71,6 @@ def test_the_first_sight_does_not_tell_when_the_run_began() -> None:
     assert np.exp(sightings.belief[0, 1]) == pytest.approx([0.6 / 0.7, 0.1 / 0.7])
 
 
-@pytest.mark.parametrize("times", [1, 4, 50])
-def test_zones_are_drawn_as_often_as_their_class_is_believed_in(times: int) -> None:
-    """Each zone is of each class in its share of the draws, to within one; the same belief draws the same."""
-    flags = np.cumsum(np.random.default_rng(8).random((9, 2, 2)) < 0.2, axis=0) % 2 == 0
-    sightings = seen_by([MIXED, LASTING], flags)
-    drawn = sightings.drawn(1, np.array([0.7, 0.8]), times)
-    assert len(drawn) == times
-    for zone in range(2):
-        flapping = [bool(one.loss_per_h[zone, 0] == 2) for one in drawn]
-        assert sum(flapping) == pytest.approx(times * np.exp(sightings.belief[1, zone, 0]), abs=1)
-    again = sightings.drawn(1, np.array([0.7, 0.8]), times)
-    for one, other in zip(drawn, again, strict=True):
-        assert one.usd_h.tolist() == [0.7, 0.8]
-        assert np.array_equal(one.loss_per_h, other.loss_per_h)
-        for zone in range(2):  # both hazards are those of one class
-            assert (one.loss_per_h[zone, 0] == 2) == (one.gain_per_h[zone, 0] == 1)
-
-
-def test_zones_are_drawn_each_for_itself() -> None:
-    """Two zones of which nothing is known are now the same, now different."""
-    sightings = seen_by([MIXED, MIXED], np.ones((1, 1, 2), dtype=np.bool_))
-    same = [one.loss_per_h[0, 0] == one.loss_per_h[1, 0] for one in sightings.drawn(0, np.ones(2), 30)]
-    assert 5 < sum(same) < 25
-
-
 def test_runs_do_not_mix() -> None:
     """Each run is followed as it would be alone."""
     flags = np.cumsum(np.random.default_rng(4).random((12, 4, 1)) < 0.3, axis=0) % 2 == 0

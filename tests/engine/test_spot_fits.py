@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -10,7 +11,7 @@ import pytest
 
 from engine.semi_markov import SemiMarkov
 from engine.spot_events import Placed
-from engine.spot_fits import LEAST_H, Pool, fit_pools, worth_of
+from engine.spot_fits import LEAST_H, Pool, ZoneModels, fit_pools, worth_of
 from engine.spot_market import Trace
 
 START: Final = datetime(2026, 1, 1, tzinfo=UTC)
@@ -52,6 +53,20 @@ def test_little_data_counts_only_where_it_is_pooled() -> None:
     assert [one.pool for one in found] == [Pool("aws", "*", "*", "*")]
     assert fit_pools([placed("us-west-2a", "v100_1", short)]) == ()
     assert fit_pools([]) == ()
+
+
+def test_a_zone_has_its_own_model_where_it_was_fitted_to() -> None:
+    """By all of its traces; elsewhere, and for another type there, that of all zones, which has the same classes."""
+    down = placed("us-west-2b", "v100_1", 96).trace
+    down = replace(down, available=np.zeros_like(down.available))
+    up, more = (placed("us-west-2a", "v100_1", hours, seed=2).trace for hours in (96, 48))
+    models = ZoneModels.fitted([up, down, more])
+    own, poor, type_, zone = models.of([up, down, replace(up, instance_type="v100_8"), replace(up, zone="us-west-2c")])
+    assert type_ is zone is models.pooled
+    assert own.classes == poor.classes == models.pooled.classes
+    seldom, mean, often = (model.weights @ model.up_share for model in (poor, models.pooled, own))
+    assert seldom < mean < often
+    assert np.array_equal(own.weights, models.pooled.of_zone([up, more]).weights)
 
 
 def test_instants_that_are_not_known_stay_open() -> None:

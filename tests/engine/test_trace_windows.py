@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pytest
@@ -25,7 +27,7 @@ from engine.trace_windows import (
     scenario_runs,
 )
 
-ZONES: Final = {
+ZONES: Final[dict[str, Any]] = {
     "gap_seconds": 195,
     "length": 3,
     "on_demand_price": 3,
@@ -96,6 +98,25 @@ def test_windows_that_were_cut_out_are_traces() -> None:
     assert found.by_zone["us-east-1c"][0].spot_usd_h is None
 
 
+@pytest.mark.parametrize("other", [{"instance_type": "v100_1"}, {"start": datetime(2026, 1, 1, tzinfo=UTC)}])
+def test_two_traces_of_a_zone_of_a_scenario_are_refused(other: dict[str, Any]) -> None:
+    """Scenarios name zones alone, so nobody knows which type or time they mean; of other zones it does not matter."""
+    scenarios = ScenarioWindows((5,), 4, (Scenario("one", ("b",), 1),))
+    with pytest.raises(TraceError, match=r"b: two traces are of this zone: b_k80_1 and b_") as caught:
+        scenario_runs(scenarios, [trace("a"), trace("b"), replace(trace("b"), **other)])
+    assert "one instance type" in caught.value.hint
+    (run,) = scenario_runs(scenarios, [trace("a", gaps=1), trace("b"), replace(trace("a"), **other)])
+    assert run.traces[0].instance_type == "k80_1"
+
+
+def test_two_traces_of_the_name_of_a_window_are_refused() -> None:
+    """A name that no window has may be there twice."""
+    windows = SingleWindows((Window("us-west-2a_k80_1", 0, 3),))
+    with pytest.raises(TraceError, match="us-west-2a_k80_1: two traces are of this name"):
+        cut(windows, [trace(), trace()])
+    assert len(cut(windows, [trace(), trace("us-west-2b"), trace("us-west-2b")])) == 1
+
+
 def test_a_scenario_whose_window_is_missing_is_refused() -> None:
     """A zone with fewer windows than the scenario wants is named."""
     zones = read_windows(json.dumps(ZONES), "w.json")
@@ -116,6 +137,10 @@ def test_a_scenario_whose_window_is_missing_is_refused() -> None:
         ('{"starts": [0.5], "length": 3, "scenarios": {}}', "starts[0] is 0.5"),
         ('{"starts": [0], "length": 3, "scenarios": {"x": [["a"], 2]}}', "scenarios.x is malformed"),
         ('{"starts": [0], "length": 3, "scenarios": {"x": [[], 1]}}', "scenarios.x is malformed"),
+        (
+            json.dumps({**ZONES, "zones": {**ZONES["zones"], "us-east-1c_k80_1": []}}),
+            "zones.us-east-1c_k80_1 is of the same zone as us-east-1c_v100_1",
+        ),
         (json.dumps({**ZONES, "length": 4}), "zones.us-east-1a_v100_1[0].rle holds 3 gaps, not 4"),
     ],
 )
