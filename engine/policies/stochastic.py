@@ -32,10 +32,10 @@ MOST_STEPS: Final = 450
 """Steps of a table of one zone: of one gap each, or as many gaps as keep it at that."""
 MOST_MARKET_STEPS: Final = 200
 """The same for several zones, whose tables are many."""
-SCENARIOS: Final = 16
-"""So often the classes of several zones are drawn, each time with tables of its own."""
-TEMPER: Final = 0.5
-"""The power of the draws' likelihoods in their weights: of a few draws out of many, the likeliest is not the truth."""
+MOST_DRAWS: Final = 16
+MOST_DRAWN: Final = 54
+"""So often the classes of several zones are drawn, each time with tables of its own; less often for many zones, whose
+tables are larger: so many classes are drawn in all."""
 TIE: Final = 0.25
 """This share of a gap on spot decides between choices that cost the same: for the machine that is held, and against a
 wait beside spot. The tables are no more exact than that, for whole gaps are billed."""
@@ -125,7 +125,7 @@ class _Group:
         if len(models) == 1:
             return ZoneOutlook(ZoneChain(models[0], step_h, float(spot_usd_h[0]))), np.zeros((1, 0), dtype=np.int64)
         start_usd = self.on_demand_usd_h * self.overhead_s / SECONDS_AN_HOUR
-        kinds = drawn_classes(models, SCENARIOS)
+        kinds = drawn_classes(models, min(MOST_DRAWS, MOST_DRAWN // len(models) + 1))
         chains = [market_chain(zones_of(models[0], classes, spot_usd_h), step_h, start_usd) for classes in kinds]
         return MarketOutlook(stacked(chains)), kinds
 
@@ -171,7 +171,7 @@ class _Group:
         prior = np.log(np.maximum([model.weights for model in self.sightings.models], _TINY))
         learnt = self.sightings.belief[self.rows] - prior
         zones = np.arange(self.kinds.shape[1])
-        likelihood = TEMPER * learnt[:, zones, self.kinds].sum(axis=-1).T
+        likelihood = learnt[:, zones, self.kinds].sum(axis=-1).T
         shares = np.exp(likelihood - likelihood.max(axis=0))
         return np.asarray(shares / shares.sum(axis=0))
 
