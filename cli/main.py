@@ -11,7 +11,22 @@ from typing import Annotated, Final, NoReturn
 
 import typer
 
-from cli.commands import catalog, explain, pareto, plan, portfolio, schema, show, simulate, whatif
+from cli.commands import (
+    apply,
+    catalog,
+    down,
+    explain,
+    local,
+    logs,
+    pareto,
+    plan,
+    portfolio,
+    schema,
+    show,
+    simulate,
+    status,
+    whatif,
+)
 from cli.errors import CommandError, ReaderGoneError
 from cli.exit_codes import ExitCode
 from cli.talk import say
@@ -25,6 +40,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command("apply")(apply.apply)
+app.command("status")(status.status)
+app.command("logs")(logs.logs)
+app.command("down")(down.down)
 app.command("explain")(explain.explain)
 app.command("pareto")(pareto.pareto)
 app.command("plan")(plan.plan)
@@ -33,6 +52,7 @@ app.command("whatif")(whatif.whatif)
 app.command("simulate")(simulate.simulate)
 app.command("show")(show.show)
 app.command("schema")(schema.schema)
+app.add_typer(local.app, name="local")
 app.add_typer(catalog.app, name="catalog")
 
 

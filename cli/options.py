@@ -24,3 +24,10 @@ AsOf: TypeAlias = Annotated[
     str | None,
     typer.Option(metavar="T", help="Answer from what was known then: an instant, a day (its end), a snapshot's id."),
 ]
+On: TypeAlias = Annotated[
+    str,
+    typer.Option(metavar="clouds|local", help="The real clouds, or this machine in their place, which costs nothing."),
+]
+Names: TypeAlias = Annotated[
+    list[str] | None, typer.Argument(metavar="[DEPLOYMENT]...", help="Their ids, or names of workloads.")
+]

@@ -36,3 +36,8 @@ def downloads_path() -> Path:
 def mirror() -> str:
     """The address of a mirror of the sources, $SKYBROKER_MIRROR; empty where there is none."""
     return os.environ.get(MIRROR_VARIABLE, "")
+
+
+def deployments_path() -> Path:
+    """The folder of what is carried out: the record, keys, output, and the machines of `--on local`."""
+    return user_data_path("skybroker") / "deployments"

@@ -23,8 +23,8 @@ EXIT_CODES: Final = {
     ExitCode.ERROR: "an error; stderr says which, a line for each, and a hint",
     ExitCode.DIFFERENCE: "there is a difference (only with `--detailed-exitcode`)",
     ExitCode.INFEASIBLE: "no plan satisfies the workload; stderr names the requirements or limits",
-    ExitCode.STALE: "kept for `apply`, which is to come: the plan is stale or prices have drifted",
-    ExitCode.PARTLY_APPLIED: "kept for `apply`: a plan was carried out in part",
+    ExitCode.STALE: "`apply`: the plan is stale: too old, for another workload, or prices have drifted",
+    ExitCode.PARTLY_APPLIED: "`apply`: the plan was carried out in part: some tasks are done, another failed",
     ExitCode.USAGE: "wrong usage: an unknown option, a missing argument, a value that cannot be read",
     ExitCode.INTERRUPTED: "interrupted",
 }

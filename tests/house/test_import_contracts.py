@@ -16,8 +16,6 @@ LISTS = ("modules", "source_modules", "forbidden_modules", "protected_modules", 
 
 # Packages of others that a contract keeps out before anyone has installed them.
 KEPT_OUT = {"boto3", "httpx", "libcloud", "requests"}
-# Modules that a contract is ready for and that are not written yet. Take a name out when its module comes.
-AWAITED = {"executor.drivers", "executor.drivers.*", "executor.drivers.**"}
 
 
 def _modules() -> set[str]:
@@ -52,12 +50,7 @@ def test_contract_names_what_exists(contract: dict[str, Any]) -> None:
     """Every name in the contract is a module of ours or a package that can be imported."""
     expressions = _expressions(contract)
     assert expressions
-    assert not {name for name in expressions - AWAITED if not _exists(name)}
-
-
-def test_nothing_awaited_has_come() -> None:
-    """A module that exists is checked like every other."""
-    assert not {name for name in AWAITED if _exists(name)}
+    assert not {name for name in expressions if not _exists(name)}
 
 
 def test_every_engine_module_has_a_floor() -> None:

@@ -1,0 +1,1 @@
+"""One file for each backend, one line in the registry for each file."""
