@@ -420,6 +420,11 @@ class State:
                 (_scope_text(scope), kind, _text(until)),
             )
 
+    def forget_exclusions(self) -> None:
+        """Every place may be asked again."""
+        with self._writing():
+            self._db.execute("DELETE FROM exclusions")
+
     def excluded(self, now: datetime) -> list[Scope]:
         """What is excluded at an instant."""
         with self._writing():

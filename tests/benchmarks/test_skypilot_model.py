@@ -179,7 +179,7 @@ def cases(draw: st.DrawFn) -> str:
     return text(*tasks, edges=edges, objective=draw(st.sampled_from(["cost", "time"])))
 
 
-@settings(max_examples=75, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(cases())
 def test_the_problem_is_the_case(written: str) -> None:
     """The engine's choice is the best of all by the peer's formulas, and its own figures are the same."""

@@ -26,7 +26,7 @@ def weighed(draw: st.DrawFn) -> tuple[list[float], Pairs]:
     return weights, draw(dag_edges(len(weights), most=16))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(weighed())
 def test_no_antichain_is_heavier(dag: tuple[list[float], Pairs]) -> None:
     """An antichain it is, of tasks that weigh something, and none that there is weighs more."""

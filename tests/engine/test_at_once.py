@@ -49,7 +49,7 @@ def limited(draw: st.DrawFn) -> DagProblem:
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(limited())
 def test_the_best_of_all_that_no_antichain_forbids(problem: DagProblem) -> None:
     """Every choice against every antichain: neither too much at once, nor a plan refused for nothing."""

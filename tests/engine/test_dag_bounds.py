@@ -55,7 +55,7 @@ def test_an_hour_of_the_path_is_charged() -> None:
     assert bounds.least == 10.0
 
 
-@settings(max_examples=75, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(problems(ranked=True), st.data())
 def test_what_is_no_worse_than_a_plan_is_within_reach(problem: DagProblem, data: st.DataObject) -> None:
     """All its candidates and all its pairs of places, whichever plan is at hand; without one, every plan is."""

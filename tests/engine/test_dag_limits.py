@@ -31,7 +31,7 @@ def stay(problem: DagProblem) -> list[list[bool]]:
     return [list(map(bool, of_task)) for of_task in within_limits(problem)]
 
 
-@settings(max_examples=125, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(problems())
 def test_what_occurs_in_a_plan_that_keeps_the_limits_stays(problem: DagProblem) -> None:
     """Whatever else limits the plan: limits in all and at once and instants of tasks, together."""
@@ -40,7 +40,7 @@ def test_what_occurs_in_a_plan_that_keeps_the_limits_stays(problem: DagProblem) 
         assert all(is_left or not occurs for occurs, is_left in zip(of_task, left, strict=True))
 
 
-@settings(max_examples=75, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(problems(), st.data())
 def test_beside_one_limit_exactly_what_keeps_it_stays(problem: DagProblem, data: st.DataObject) -> None:
     """The other tasks take the least they can, all at the same time; of a limit at once, where the graph is of rows."""

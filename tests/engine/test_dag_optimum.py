@@ -42,7 +42,7 @@ def optimum(problem: DagProblem, solution: DagSolution) -> tuple[float, ...] | N
     return figures
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(problems(tasks=5, ranked=True))
 def test_the_optimum_is_that_of_trying_everything(problem: DagProblem) -> None:
     """Both objectives, with whatever is charged, limited and preferred: the same figures, infeasible when it is."""

@@ -19,7 +19,7 @@ FREE = [[0, 9], [9, 0]]
 AT_ONCE = [[0, 0], [0, 0]]
 
 
-@settings(max_examples=75, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(problems(ranked=True))
 def test_pruning_never_loses_the_best_plan(problem: DagProblem) -> None:
     """What is left has the same best figures, by every measure in order, or is as infeasible."""

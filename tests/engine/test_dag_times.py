@@ -16,7 +16,7 @@ CHAIN = (edge(0, 1, AWAY, AWAY), edge(1, 2, AWAY, AWAY))
 TASKS = (task("a", [(0, 3, 0), (0, 2, 1)]), task("b", [(0, 1, 0)]), task("c", [(0, 1, 0), (0, 1, 1)]))
 
 
-@settings(max_examples=75, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(problems(limits=False))
 def test_no_plan_is_faster_than_its_bounds(problem: DagProblem) -> None:
     """Nor one with a candidate, nor one that moves data between two places."""

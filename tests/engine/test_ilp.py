@@ -381,7 +381,7 @@ def has_solution(model: Model, left_out: set[str]) -> bool:
     )
 
 
-@settings(deadline=None, max_examples=75)
+@settings(deadline=None, max_examples=50)
 @given(
     st.lists(
         st.tuples(

@@ -71,7 +71,7 @@ def hold_equal(program: Program) -> Solved:
     return passed
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 @given(programs())
 def test_both_ways_lead_to_one_answer(program: Program) -> None:
     """Random programs, with a solution or without."""
@@ -87,7 +87,7 @@ def test_both_ways_place_tasks_alike(problem: DagProblem) -> None:
         hold_equal(Program(model.variables, model.rows, terms(problem, variables, measure)))
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 @given(programs())
 def test_rows_that_conflict_have_no_solution(program: Program) -> None:
     """Not even in fractions."""

@@ -28,7 +28,7 @@ def kinds_of(kinds: list[Integers], choice: Choice) -> tuple[int, ...]:
     return tuple(int(kind[number]) for kind, number in zip(kinds, choice, strict=True))
 
 
-@settings(max_examples=75, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(problems(tasks=4, candidates=3))
 def test_the_best_are_those_of_trying_everything(problem: DagProblem) -> None:
     """The same figures in the same order, with whatever is limited, charged and preferred; each plan once."""
@@ -39,7 +39,7 @@ def test_the_best_are_those_of_trying_everything(problem: DagProblem) -> None:
     assert set(found) <= {choice for choice, _ in feasible_plans(problem)}
 
 
-@settings(max_examples=75, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(problems(tasks=4, candidates=4), st.data())
 def test_of_plans_that_are_alike_only_the_best_counts(problem: DagProblem, data: st.DataObject) -> None:
     """The best of each combination of kinds, in order, and no combination twice."""

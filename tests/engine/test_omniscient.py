@@ -70,14 +70,14 @@ def tiny(draw: st.DrawFn) -> tuple[SpotMarket, DeadlineJob]:
     )
 
 
-@settings(max_examples=75, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(tiny())
 def test_is_the_cheapest_of_all_schedules(case: tuple[SpotMarket, DeadlineJob]) -> None:
     """Replaying every schedule finds none that is cheaper, and one that costs as much."""
     assert omniscient_usd(runs_of([case]))[0] == pytest.approx(cheapest_of_all(*case), abs=1e-9)
 
 
-@settings(max_examples=75, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(tiny())
 def test_schedule_replays_to_its_cost(case: tuple[SpotMarket, DeadlineJob]) -> None:
     """The schedule is in time and costs what was promised; without one the earliest finish lies after the deadline."""

@@ -55,7 +55,7 @@ def figures_of(problem: DagProblem, against: Measure, found: Frontier) -> list[t
     return figures
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(problems(tasks=4, candidates=3), AGAINST, st.data())
 def test_the_frontier_is_that_of_trying_everything(problem: DagProblem, against: Measure, data: st.DataObject) -> None:
     """Every point, and no other, whatever is limited, charged and preferred."""
@@ -65,7 +65,7 @@ def test_the_frontier_is_that_of_trying_everything(problem: DagProblem, against:
     assert found.complete or not found.points
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(problems(tasks=1, candidates=6), AGAINST, st.data())
 def test_of_one_task_the_skyline_is_the_same(problem: DagProblem, against: Measure, data: st.DataObject) -> None:
     """Without a solver: the candidates sorted by money."""

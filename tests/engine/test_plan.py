@@ -66,7 +66,7 @@ def test_a_plan_reads_back_as_it_was_written(plan: Any) -> None:
     assert json.loads(text) == plan().to_data()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(FIGURES, FIGURES, st.text(PRINTABLE))
 def test_figures_and_names_read_back_exactly(price: float, hours: float, name: str) -> None:
     """Every digit of every number, and any text that prints."""

@@ -45,7 +45,7 @@ def late_runs(runs: Runs, policy: Policy, *, reference: bool = False) -> Flags:
     return np.asarray(by_gaps | (outcome.finish_s > setting.deadline_s + 1e-3))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(hostile_cases(zones=1), st.sampled_from(MODELS))
 def test_ours_is_never_late_in_one_zone(cases: Cases, model: AvailabilityModel) -> None:
     """By either count, with a model that is right or badly wrong."""

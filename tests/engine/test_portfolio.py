@@ -204,7 +204,7 @@ def wanting_workloads(draw: st.DrawFn, size: int) -> Workload:
     )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(wanting(), scarce_markets(), BUDGETS)
 def test_no_joint_choice_is_better_where_machines_are_few(
     portfolio: list[Workload], snapshot: Snapshot, budget_usd: float | None

@@ -54,7 +54,7 @@ def identity(way: Way) -> tuple[Any, ...]:
     return (*way.place, row["instance_type"], row["purchase"], row["price_usd_h"], way.requirement)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(workloads(most_tasks=1), snapshots())
 def test_every_figure_is_as_defined(workload: Workload, snapshot: Snapshot) -> None:
     """Of every candidate of random tasks in random markets, worked out offer by offer."""

@@ -51,7 +51,7 @@ def up_through(gap: int, length: int) -> Flags:
 WHAT = st.sampled_from([Machine.NONE, Machine.SPOT, Machine.SPOT, Machine.ON_DEMAND])
 
 
-@settings(max_examples=75, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.data(), st.sampled_from(GAPS_S))
 def test_safe_is_what_ends_in_time_at_the_worst(data: st.DataObject, gap_s: float) -> None:
     """After any past: an action is safe if and only if on demand from the next gap on still ends in time."""

@@ -49,7 +49,7 @@ def random_cases(seed: int, count: int) -> list[Case]:
     return cases
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.integers(0, 10**6), st.booleans())
 def test_bills_are_those_of_a_plain_replay(seed: int, free_moves: bool) -> None:
     """Random requests: each run of a batch costs, ends, starts, moves and is interrupted by the rules."""

@@ -76,7 +76,7 @@ def limits(deadline_h: float | None, budget_usd: float | None) -> tuple[SingleLi
     )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(ROWS, st.sampled_from(Objective), st.booleans(), MOSTS, MOSTS, WORTH)
 def test_the_ranking_is_that_of_sorting_by_hand(
     rows: list[tuple[Any, ...]],

@@ -87,7 +87,7 @@ def reasons(workload: Workload, snapshot: Snapshot = MARKET) -> tuple[str, ...]:
     return refused.value.reasons
 
 
-@settings(max_examples=75, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(workloads(), snapshots())
 def test_every_plan_is_right_and_the_best(workload: Workload, snapshot: Snapshot) -> None:
     """On random workloads and markets: no fault, the optimum of trying everything, no plan only if there is none."""

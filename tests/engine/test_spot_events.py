@@ -52,7 +52,7 @@ def test_a_trace_without_a_start_has_no_events() -> None:
 
 
 @given(st.lists(st.booleans(), min_size=2, max_size=40), st.sampled_from([60.0, 195.0, 600.0]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_a_trace_comes_back(available: list[bool], gap_s: float) -> None:
     """Its start, and what was there at each instant; gaps may have become longer where nothing shorter happened."""
     was = trace(*available, gap_s=gap_s)

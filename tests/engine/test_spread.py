@@ -54,7 +54,7 @@ def groups_of(workload: Workload) -> list[list[Task]]:
     return [[next(rest) for _ in range(task.spread)] for task in workload.tasks]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(spread_workloads())
 def test_nothing_is_lost_in_groups(workload: Workload) -> None:
     """Nodes, work, inputs, outputs and data add up to what was asked for, and no hour comes to it."""
@@ -74,7 +74,7 @@ def test_nothing_is_lost_in_groups(workload: Workload) -> None:
     assert sum(edge.data_gb for edge in with_groups(workload).edges) == pytest.approx(moved)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(spread_workloads())
 def test_names_of_groups_are_new_and_tell_the_task(workload: Workload) -> None:
     """No two alike, those of whole tasks as they were, and every group waits for every group before it."""

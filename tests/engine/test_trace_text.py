@@ -219,7 +219,7 @@ def test_a_long_hole_is_refused_and_named() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(1, 12), st.booleans()), min_size=2, max_size=30))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_each_gap_says_what_its_nearest_or_last_reading_said(steps: list[tuple[int, bool]]) -> None:
     """Unequal steps: gap t holds the last reading of those whose rounded place is at or before t (brute force)."""
     at_s = np.cumsum([60 * minutes for minutes, _ in steps])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from engine.availability import AvailabilityModel
-from engine.policies.base import Policy
+from engine.policies.base import Machine, Policy
 from engine.policies.chains import ZoneChain
 from engine.policies.greedy import Greedy
 from engine.policies.on_demand import OnDemandOnly
@@ -182,12 +182,15 @@ def test_models_are_one_or_one_for_each_zone(count: int) -> None:
         simulate(runs, StochasticDynamic((MIXED,) * count))
 
 
-def test_models_share_their_classes() -> None:
-    """A belief about one model's classes says nothing about another's."""
-    other = model([[0.5] * 3] * 2, [[0.5] * 3] * 2, [0.5, 0.5])
-    runs = runs_of([(market(np.ones((6, 2))), DeadlineJob(1200, 3600, 60))])
-    with pytest.raises(ValueError, match="share"):
-        simulate(runs, StochasticDynamic((MIXED, other)))
+def test_models_need_not_share_their_classes() -> None:
+    """Zones that go by different models: the one that is sure to keep its machines is taken, at the same price."""
+    flapping = model([[30.0] * 3], [[30.0] * 3], [0.5])
+    sure = model([[1e-6] * 3] * 2, [[0.5] * 3] * 2, [0.9, 0.9])
+    runs = runs_of([(market(np.ones((30, 2))), DeadlineJob(6000, 18000, 60))])
+    outcome = simulate(runs, StochasticDynamic((flapping, sure)))
+    assert not outcome.late.any()
+    assert outcome.machines[0, 0] == Machine.SPOT
+    assert outcome.zones[0, 0] == 1
 
 
 def test_a_job_takes_spot_that_costs_no_more() -> None:

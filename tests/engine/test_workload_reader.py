@@ -432,7 +432,7 @@ _TREES: st.SearchStrategy[Any] = st.recursive(
 
 
 @given(st.lists(_TREES, max_size=3))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_any_tree_is_read_or_refused(documents: list[Any]) -> None:
     """Whatever a file holds, it is read or refused with problems that stand in it, and nothing else happens."""
     text = yaml.safe_dump_all(documents)
@@ -440,7 +440,7 @@ def test_any_tree_is_read_or_refused(documents: list[Any]) -> None:
 
 
 @given(st.sampled_from(EXAMPLES), st.lists(st.integers(0, 9), max_size=6), _TREES)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_any_change_of_an_example_is_read_or_refused(path: Path, steps: list[int], tree: Any) -> None:
     """Nor whatever stands in place of a part of a file that is right."""
     documents = list(yaml.safe_load_all(path.read_text()))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kits.driver_conformance import CHECKS, Check, Testbed
+from tests.kits.driver_conformance import CHECKS, COMMAND_CHECKS, Check, Testbed
 from tests.kits.local_nodes import local_bed
 
 
@@ -18,7 +18,7 @@ def bed(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Testbed]:
         yield bed
 
 
-@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("check", [*CHECKS, *COMMAND_CHECKS], ids=lambda check: check.__name__)
 def test_keeps_to_what_every_driver_does(check: Check, bed: Testbed) -> None:
     """Each check of the conformance kit holds."""
     check(bed)

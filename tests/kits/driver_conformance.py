@@ -1,6 +1,6 @@
 """What every driver must do, whatever cloud is behind it. Each check of the kit is run on each driver's testbed.
 
-    @pytest.mark.parametrize("check", CHECKS)
+    @pytest.mark.parametrize("check", (*CHECKS, *COMMAND_CHECKS))      the latter where nodes can really run something
     def test_keeps_to_what_every_driver_does(check: Check, bed: Testbed) -> None:
         check(bed)
 
@@ -38,7 +38,6 @@ class Testbed:
         place: where nodes are to be had.
         no_capacity: from now on there is none of what the request asks for.
         lose_answer: the next `create` makes its nodes, and the answer to it is lost.
-        commands: whether the nodes can really run something.
         patience_s: after so long a state that has not come will not.
     """
 
@@ -48,7 +47,6 @@ class Testbed:
     place: Place
     no_capacity: Callable[[NodesRequest], None] | None = None
     lose_answer: Callable[[], None] | None = None
-    commands: bool = False
     patience_s: float = 20.0
 
     def request(self, count: int = 1, owner: str = OWNER) -> NodesRequest:
@@ -234,8 +232,6 @@ def check_stopped_nodes_start_again(bed: Testbed) -> None:
 
 def check_commands_run(bed: Testbed) -> None:
     """Input, output, errors and the exit code of a command go through unchanged, with `sh` as the reader."""
-    if not bed.commands:
-        pytest.skip("the nodes of this backend run nothing")
     node = bed.running(bed.request())[0]
     data = bytes(range(256)) * 1024
     echo = bed.run(node, "cat; echo 'to stderr' >&2; exit 7", data)
@@ -249,8 +245,6 @@ def check_commands_run(bed: Testbed) -> None:
 
 def check_background_jobs_outlive_the_connection(bed: Testbed) -> None:
     """A job in a session of its own goes on when the command that started it is over, and ends with its node."""
-    if not bed.commands:
-        pytest.skip("the nodes of this backend run nothing")
     node = bed.running(bed.request())[0]
     job = "until test -e go; do sleep 0.02; done; echo done > late; sleep 60"
     assert bed.run(node, f"setsid nohup sh -c '{job}' </dev/null >/dev/null 2>&1 &").returncode == 0
@@ -262,8 +256,6 @@ def check_background_jobs_outlive_the_connection(bed: Testbed) -> None:
 
 def check_a_node_that_is_gone_is_unreachable(bed: Testbed) -> None:
     """The shell of a node that was destroyed says by its exit code that it did not get there."""
-    if not bed.commands:
-        pytest.skip("the nodes of this backend run nothing")
     node = bed.running(bed.request())[0]
     shell = bed.driver.shell(node)
     bed.driver.destroy([node])
@@ -283,6 +275,9 @@ CHECKS: Final[tuple[Check, ...]] = (
     check_no_capacity_leaves_nothing,
     check_a_lost_answer_is_found_again,
     check_stopped_nodes_start_again,
+)
+
+COMMAND_CHECKS: Final[tuple[Check, ...]] = (
     check_commands_run,
     check_background_jobs_outlive_the_connection,
     check_a_node_that_is_gone_is_unreachable,

@@ -99,6 +99,5 @@ def local_bed(folder: Path, *, walls: bool) -> Iterator[Testbed]:
             place=ZONE,
             no_capacity=no_capacity,
             lose_answer=lose_answer,
-            commands=True,
             patience_s=PATIENCE_S,
         )

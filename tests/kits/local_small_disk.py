@@ -26,7 +26,7 @@ PAGE: Final = 4096
 def main() -> None:
     """Asks until there is room enough."""
     folder = Path(sys.argv[1])
-    bed = Testbed(driver=LocalDriver("aws", folder / "cloud"), place=ZONE, commands=True)
+    bed = Testbed(driver=LocalDriver("aws", folder / "cloud"), place=ZONE)
     bed.listed()
     for pages in range(64):
         fill(folder / "filler", pages * PAGE)
