@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from benchmarks.cases import (
+    apply_plan,
     as_of,
     aws_price_list,
     cold_plan,
@@ -29,6 +30,7 @@ from benchmarks.cases import (
 from benchmarks.result import Measured
 
 CASES: Final[Mapping[str, Callable[[], Measured]]] = {
+    "apply-plan": apply_plan.measure,
     "as-of": as_of.measure,
     "aws-price-list": aws_price_list.measure,
     "cold-plan": cold_plan.measure,

@@ -117,7 +117,7 @@ def _market(rng: random.Random) -> Market:
                 rules.append(Rule(zone=where, times=times, take_back_after_s=rng.uniform(0, 0.4), grace_s=0.1))
             case _:
                 rules.append(Rule(zone=where, times=times, error=rng.choice(FAULTS)))
-    return Market(tuple(rules))
+    return Market(tuple(dict.fromkeys(rules)))
 
 
 def _wrong(folder: Path, state: State) -> list[str]:
