@@ -99,7 +99,7 @@ def require_fresh(job: Job, max_drift: float) -> None:
 
 
 def secrets_of(workload: Workload, environment: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    """Task -> name -> value: as written, else from the environment.
+    """Task -> name -> value: of secrets as written, else from the environment, as of variables without a value.
 
     Raises:
         CommandError: one is nowhere.
@@ -111,9 +111,10 @@ def secrets_of(workload: Workload, environment: Mapping[str, str]) -> dict[str, 
             if known is None:
                 raise CommandError(f"{task.name}: the secret {name} has no value", hint=f"set it: export {name}=...")
             found.setdefault(task.name, {})[name] = known
-        for name, given in task.envs.items():
-            if given is None and name not in environment:
+        for name in (name for name, value in task.envs.items() if value is None):
+            if name not in environment:
                 raise CommandError(f"{task.name}: {name} has no value", hint=f"set it: export {name}=...")
+            found.setdefault(task.name, {})[name] = environment[name]
     return found
 
 

@@ -36,20 +36,13 @@ class Clouds:
             raise CommandError(
                 f"there is no {name!r} to carry plans out on", hint=f"{LOCAL}, or leave --on away", code=ExitCode.USAGE
             )
-        self.name, self.folder, self._market_file = name, folder, market
+        self.name, self.folder, self._market = name, folder, None if market is None else _market(market)
         self._drivers: dict[str, Driver] = {}
 
     @cached_property
     def public_key(self) -> str:
         """That the nodes let in; made at first use."""
         return own_key(self.folder / "keys").public
-
-    @cached_property
-    def _market(self) -> Market | None:
-        try:
-            return None if self._market_file is None else read_market(self._market_file)
-        except ExecutorError as error:
-            raise CommandError(str(error), hint=error.hint) from error
 
     def driver_of(self, cloud: str) -> Driver:
         """The driver of a cloud; the same one each time."""
@@ -76,3 +69,10 @@ class Clouds:
     def patience_of(self, cloud: str) -> Patience:  # noqa: ARG002
         """How long a cloud is waited for."""
         return LOCAL_PATIENCE if self.name == LOCAL else Patience()
+
+
+def _market(file: Path) -> Market:
+    try:
+        return read_market(file)
+    except ExecutorError as error:
+        raise CommandError(str(error), hint=error.hint) from error

@@ -13,7 +13,7 @@ from executor.errors import ExecutorError
 from executor.machines import NodeState
 from executor.provision import LeftBehindError, nodes_of, release, repeated
 from executor.reconcile import Reconciled, reconcile
-from executor.state import Deployment, DeploymentState, RequestState, State
+from executor.state import Deployment, DeploymentState, State
 
 
 def opened_state() -> State:
@@ -53,13 +53,12 @@ def brought_down(state: State, deployment: Deployment) -> int:
         state.end_deployment(deployment.id, DeploymentState.STOPPED, "ended by `skybroker down`")
     clouds = _all_clouds()[deployment.clouds]
     live = [node for node in state.nodes(deployment.id) if node.ended_at is None]
-    for request in state.requests(deployment.id):
-        if request.state in {RequestState.ASKED, RequestState.MADE}:
-            cloud = request.place.cloud
-            try:
-                release(clouds.driver_of(cloud), state, request.token, request.place.region, clouds.patience_of(cloud))
-            except LeftBehindError as error:
-                raise CommandError(f"{deployment.id}: {error}", hint=error.hint) from error
+    for request in state.open_requests(deployment.id):
+        cloud = request.place.cloud
+        try:
+            release(clouds.driver_of(cloud), state, request, clouds.patience_of(cloud))
+        except LeftBehindError as error:
+            raise CommandError(f"{deployment.id}: {error}", hint=error.hint) from error
     return len(live)
 
 
@@ -68,9 +67,7 @@ def taken_back(state: State, deployment: Deployment, task: str | None, rank: int
     if deployment.clouds != LOCAL:
         raise CommandError(f"{deployment.id} is not on this machine", hint="only its cloud takes its machines back")
     clouds, taken = Clouds(LOCAL, deployments_path()), []
-    for request in state.requests(deployment.id):
-        if request.state is not RequestState.MADE or task not in {None, request.task}:
-            continue
+    for request in state.open_requests(deployment.id, task):
         driver = clouds.local_driver(request.place.cloud)
         for node in nodes_of(driver, state.owner, request.place.region, frozenset({request.token})):
             if node.rank == rank and node.state is NodeState.RUNNING:

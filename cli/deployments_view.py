@@ -92,7 +92,7 @@ def print_status(state: State, deployments: Sequence[Deployment], now: datetime)
             Column("WHERE", rank=1),
             Column("NODES", right=True),
             Column("TRIES", right=True, rank=2),
-            Column("FOR", right=True),
+            Column("SINCE", right=True),
             Column("$/h", right=True),
             Column("SPENT $", right=True),
         ),

@@ -1,6 +1,6 @@
 """A plan being carried out: each task when those before it are done, side by side where they do not depend.
 
-    reconcile -> tasks in their order, a thread each (`executor.task_run`) -> ended
+    what is left of tasks that are done ends -> the others in their order, a thread each (`executor.task_run`) -> ended
 
 Whatever ends the program, the record and the nodes stay; the same call takes the deployment up again.
 """
@@ -11,13 +11,13 @@ import fcntl
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
 from engine.plan import Plan
 from engine.workload import Workload
-from executor.bill import spent_usd
 from executor.errors import ExecutorError
+from executor.job import file_name
+from executor.provision import release
 from executor.state import Deployment, DeploymentState, State, TaskState
 from executor.task_run import EndedError, HaltedError, Limits, TaskRun
 from executor.world import World
@@ -35,7 +35,7 @@ def held(folder: Path, deployment: str) -> Iterator[None]:
         BusyError: it is another's.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / f"{deployment}.lock").open("w") as lock:
+    with (folder / f"{file_name(deployment)}.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -76,13 +76,13 @@ def _run_tasks(world: World, state: State, deployment: str, plan: Plan, workload
     waiting = [task for task in workload.tasks if task.name not in done]
     failures: list[ExecutorError] = []
 
-    def spent() -> float:
-        own = world.state()
-        return spent_usd(own.requests(deployment), own.nodes(deployment), datetime.now(UTC))
+    for request in (one for name in done for one in state.open_requests(deployment, name)):
+        cloud = request.place.cloud
+        release(world.driver_of(cloud), state, request, world.patience_of(cloud))
 
     def run(name: str) -> str:
         [task] = [task for task in workload.tasks if task.name == name]
-        TaskRun(world, deployment, task, plan, limits, spent).run()
+        TaskRun(world, deployment, task, plan, limits).run()
         return name
 
     with ThreadPoolExecutor(max_workers=max(len(waiting), 1)) as pool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Final, TypeVar
 
 from executor.drivers.base import Driver
@@ -21,7 +22,7 @@ from executor.errors import (
     UnknownOutcomeError,
 )
 from executor.machines import Node, NodesRequest, NodeState, Place
-from executor.state import RequestState, State
+from executor.state import RequestRecord, RequestState, State
 
 Answer = TypeVar("Answer")
 
@@ -64,24 +65,20 @@ def provision(
         DriverError: there are none, and nothing is left of them.
         LeftBehindError: there are none to be used, and the cloud does not answer.
     """
-    state.ask(request, price_usd_h)
+    asked = state.ask(request, price_usd_h)
     try:
         nodes = repeated(lambda: driver.create(request), patience)
         state.made(request.token, nodes)
         nodes = _running(driver, request, patience)
     except DriverError as error:
-        if isinstance(error, UnknownOutcomeError) or _is_made(state, request):
-            release(driver, state, request.token, request.place.region, patience)
+        is_made = state.request(request.token).state is RequestState.MADE
+        if is_made or isinstance(error, UnknownOutcomeError):
+            release(driver, state, asked, patience)
         else:
             state.refused(request.token)  # after any other error of `create` there is nothing
         raise
     state.made(request.token, nodes)
     return nodes
-
-
-def _is_made(state: State, request: NodesRequest) -> bool:
-    found = [one.state for one in state.requests(request.deployment) if one.token == request.token]
-    return RequestState.MADE in found
 
 
 def nodes_of(driver: Driver, owner: str, region: str, tokens: frozenset[str]) -> tuple[Node, ...]:
@@ -90,14 +87,15 @@ def nodes_of(driver: Driver, owner: str, region: str, tokens: frozenset[str]) ->
     return tuple(sorted(found, key=lambda node: (node.token, node.rank)))
 
 
-def release(driver: Driver, state: State, token: str, region: str, patience: Patience) -> None:
-    """Ends whatever there is of a request.
+def release(driver: Driver, state: State, request: RequestRecord, patience: Patience) -> None:
+    """Ends whatever there is of a request, once it can be seen.
 
     Raises:
         LeftBehindError: the cloud does not answer, or keeps them.
     """
+    token, region = request.token, request.place.region
     try:
-        found = repeated(lambda: nodes_of(driver, state.owner, region, frozenset({token})), patience)
+        found = _settled(driver, state.owner, request, patience)
         left = [node for node in found if node.state is not NodeState.GONE]
         if left:
             repeated(lambda: driver.destroy(left), patience)
@@ -106,11 +104,23 @@ def release(driver: Driver, state: State, token: str, region: str, patience: Pat
             f"nodes may be left in {driver.cloud}/{region}, which does not answer: {error}",
             "`skybroker down` ends them once it does",
         ) from error
-    if not found:
+    if found:
+        state.made(token, found)
+    recorded = [node.id for node in state.nodes(request.deployment) if node.token == token]
+    if recorded:
+        state.gone(driver.cloud, recorded)  # also those that the cloud has forgotten since
+    else:
         state.refused(token)
-        return
-    state.made(token, found)
-    state.gone(driver.cloud, [node.id for node in found])
+
+
+def _settled(driver: Driver, owner: str, request: RequestRecord, patience: Patience) -> tuple[Node, ...]:
+    """The nodes of a request, all of them or, if there are fewer, what is listed when lists can be believed."""
+    while True:
+        found = repeated(lambda: nodes_of(driver, owner, request.place.region, frozenset({request.token})), patience)
+        believed = request.asked_at + timedelta(seconds=patience.settle_s) <= datetime.now(UTC)
+        if believed or len(found) >= request.count:
+            return found
+        time.sleep(patience.poll_s)
 
 
 def repeated(call: Callable[[], Answer], patience: Patience) -> Answer:

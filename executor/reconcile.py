@@ -16,7 +16,7 @@ from executor.drivers.base import Driver
 from executor.errors import DriverError
 from executor.machines import Node, NodeState
 from executor.provision import Patience, repeated
-from executor.state import RequestRecord, RequestState, State
+from executor.state import NodeRecord, RequestRecord, RequestState, State
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,8 @@ def reconcile(
         driver_of: the driver of a cloud.
         patience_of: how long it is waited for.
     """
+    # Before the clouds are looked at: what another program makes meanwhile is in no list here, and not gone.
+    recorded = state.nodes()
     meant = {one.id for one in state.deployments() if one.clouds == clouds}
     requests = [request for request in state.requests() if request.deployment in meant]
     nodes: list[Node] = []
@@ -56,7 +58,7 @@ def reconcile(
         tokens = {request.token for request in asked}
         nodes += [node for node in live if node.token in tokens]
         orphans += [node for node in live if node.token not in tokens]
-        _mend(state, cloud, asked, found, patience_of(cloud))
+        _mend(state, cloud, asked, recorded, found, patience_of(cloud))
     return Reconciled(tuple(nodes), tuple(orphans), tuple(silent))
 
 
@@ -66,7 +68,12 @@ def _seen(state: State, driver: Driver, asked: Iterable[RequestRecord], patience
 
 
 def _mend(
-    state: State, cloud: str, asked: Collection[RequestRecord], found: Collection[Node], patience: Patience
+    state: State,
+    cloud: str,
+    asked: Collection[RequestRecord],
+    recorded: Collection[NodeRecord],
+    found: Collection[Node],
+    patience: Patience,
 ) -> None:
     by_token: dict[str, list[Node]] = {}
     for node in found:
@@ -80,7 +87,7 @@ def _mend(
     known, tokens = {node.id for node in found}, {request.token for request in asked}
     gone = [
         node.id
-        for node in state.nodes()
+        for node in recorded
         if node.token in tokens and node.ended_at is None and node.id not in known and node.began_at <= settled
     ]
     state.gone(cloud, gone)

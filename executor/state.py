@@ -299,7 +299,7 @@ class State:
 
     # Requests and nodes
 
-    def ask(self, request: NodesRequest, price_usd_h: float) -> None:
+    def ask(self, request: NodesRequest, price_usd_h: float) -> RequestRecord:
         """To be written before a cloud is asked; asking again with the same token changes nothing."""
         place = request.place
         with self._writing():
@@ -316,6 +316,11 @@ class State:
                     _text(datetime.now(UTC)),
                 ),
             )
+        return self.request(request.token)
+
+    def request(self, token: str) -> RequestRecord:
+        """The one of a token."""
+        return next(one for one in self.requests() if one.token == token)
 
     def made(self, token: str, nodes: Sequence[Node]) -> None:
         """What the cloud made of a request, or says of its nodes now."""
@@ -362,6 +367,12 @@ class State:
             " (SELECT 1 FROM nodes WHERE nodes.token = requests.token AND ended_at IS NULL)",
             (RequestState.ENDED, token, RequestState.MADE),
         )
+
+    def open_requests(self, deployment: str, task: str | None = None) -> list[RequestRecord]:
+        """Those of a deployment, or of one of its tasks, of which nodes may be left."""
+        open_states = {RequestState.ASKED, RequestState.MADE}
+        found = [one for one in self.requests(deployment) if one.state in open_states]
+        return [one for one in found if task in {None, one.task}]
 
     def requests(self, deployment: str | None = None) -> list[RequestRecord]:
         """Of one deployment, or all; in order."""

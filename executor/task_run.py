@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Final
 
 from engine.plan import Plan
 from engine.workload import Task
+from executor.bill import spent_usd
 from executor.errors import ExecutorError
-from executor.gang import Done, Failed, GangEnd, Halted, Lost, Over, require_supported, work_on
+from executor.gang import Done, Failed, GangEnd, Halted, Lost, require_supported, work_on
 from executor.launch import Choice, Launched, SpentError, choices_of, launch
 from executor.machines import Node, NodesRequest, NodeState, Place
-from executor.provision import nodes_of, provision, release
+from executor.provision import nodes_of, provision, release, repeated
 from executor.recover import Recovery, in_order, recovery_of
-from executor.state import DeploymentState, RequestState, State, TaskState
+from executor.state import DeploymentState, State, TaskState
 from executor.world import World
 
 ASK_AGAIN_S: Final = 30.0
@@ -60,10 +62,8 @@ class Limits:
 class TaskRun:
     """A task of a deployment that is being carried out, in a thread of its own."""
 
-    def __init__(
-        self, world: World, deployment: str, task: Task, plan: Plan, limits: Limits, spent_usd: Callable[[], float]
-    ) -> None:
-        self.world, self.deployment, self.task, self.limits, self.spent_usd = world, deployment, task, limits, spent_usd
+    def __init__(self, world: World, deployment: str, task: Task, plan: Plan, limits: Limits) -> None:
+        self.world, self.deployment, self.task, self.limits = world, deployment, task, limits
         self.state: State = world.state()
         self.recovery: Recovery = recovery_of(task)
         self.choices: Sequence[Choice] = self._reached(plan)
@@ -90,10 +90,12 @@ class TaskRun:
                 raise
             if isinstance(ended, Halted):
                 raise HaltedError(f"{self.task.name} goes on by itself", "apply the same plan again to go back to it")
-            self._end(launched)
             if isinstance(ended, Done):
+                # Before the machines end: whoever is killed in between does not do the work again.
                 self.state.set_task(self.deployment, self.task.name, TaskState.DONE, exit_code=0)
                 self.tell("done", f"{self.task.name} is done")
+            self._end(launched)
+            if isinstance(ended, Done):
                 return
             lost.append(launched.choice.place)
             self._after(ended)
@@ -112,17 +114,16 @@ class TaskRun:
     def _adopted(self) -> Launched | None:
         """The machines that the task has from a program that ended before it did; what is left of others ends."""
         adopted: Launched | None = None
-        for request in self.state.requests(self.deployment):
-            if request.task != self.task.name or request.state not in {RequestState.MADE, RequestState.ASKED}:
-                continue
+        for request in self.state.open_requests(self.deployment, self.task.name):
             driver, patience = self.world.driver_of(request.place.cloud), self.world.patience_of(request.place.cloud)
-            nodes = nodes_of(driver, self.state.owner, request.place.region, frozenset({request.token}))
+            asked = partial(nodes_of, driver, self.state.owner, request.place.region, frozenset({request.token}))
+            nodes = repeated(asked, patience)
             running = [node for node in nodes if node.state is NodeState.RUNNING and not node.taken_back]
             if adopted is None and len(running) == request.count == self.task.num_nodes:
                 adopted = Launched(Choice(request.place, request.price_usd_h, request.count), tuple(running))
                 self.tell("adopted", f"back on {request.count} x {request.place}")
             else:
-                release(driver, self.state, request.token, request.place.region, patience)
+                release(driver, self.state, request, patience)
         return adopted
 
     def _launched(self, lost: Sequence[Place]) -> Launched:
@@ -185,8 +186,8 @@ class TaskRun:
         return bool(found)
 
     def _end(self, launched: Launched) -> None:
-        place, token = launched.choice.place, launched.nodes[0].token
-        release(self.world.driver_of(place.cloud), self.state, token, place.region, self.world.patience_of(place.cloud))
+        cloud, request = launched.choice.place.cloud, self.state.request(launched.nodes[0].token)
+        release(self.world.driver_of(cloud), self.state, request, self.world.patience_of(cloud))
 
     # Work
 
@@ -217,10 +218,9 @@ class TaskRun:
                 f"{self.task.name} ended with exit code {ended.code}",
                 f"`skybroker logs {self.deployment}` has its output",
             )
-        if isinstance(ended, Over):
-            raise SpentBudgetError("the time or the money of the deployment is up", "allow more and apply it again")
         if isinstance(ended, Lost):
             self.tell("lost", f"machines lost: {ended.why}")
+        self._require_means()
 
     # Limits
 
@@ -230,22 +230,31 @@ class TaskRun:
         if self.limits.until is not None:
             hours.append((self.limits.until - datetime.now(UTC)) / timedelta(hours=1))
         if self.limits.budget_usd is not None and choice.price_usd_h > 0:
-            left_usd = self.limits.budget_usd - self.spent_usd()
+            left_usd = self.limits.budget_usd - self._spent_usd()
             hours.append(left_usd / (choice.price_usd_h * choice.num_nodes))
         return max(min(hours), 0.0) if hours else None
 
+    def _spent_usd(self) -> float:
+        nodes = self.state.nodes(self.deployment)
+        return spent_usd(self.state.requests(self.deployment), nodes, datetime.now(UTC))
+
+    def _is_ended(self) -> bool:
+        found = self.state.deployment(self.deployment)
+        return found is None or found.state is not DeploymentState.RUNNING
+
     def _is_over(self) -> bool:
-        """Whether time or money are up."""
+        """Whether time or money are up, or another program has ended the deployment."""
         until, budget_usd = self.limits.until, self.limits.budget_usd
-        return (until is not None and datetime.now(UTC) >= until) or (
-            budget_usd is not None and self.spent_usd() >= budget_usd
+        return (
+            (until is not None and datetime.now(UTC) >= until)
+            or (budget_usd is not None and self._spent_usd() >= budget_usd)
+            or self._is_ended()
         )
 
     def _require_means(self) -> None:
         if self.world.halted.is_set():
             raise HaltedError("nothing more is asked for", "apply the same plan again to go on")
-        found = self.state.deployment(self.deployment)
-        if found is None or found.state is not DeploymentState.RUNNING:
+        if self._is_ended():
             raise EndedError(f"{self.deployment} was ended by another program", "apply the plan again to begin anew")
         if self._is_over():
             raise SpentBudgetError("the time or the money of the deployment is up", "allow more and apply it again")

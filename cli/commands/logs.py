@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from cli.errors import CommandError
+
 
 def logs(
     name: Annotated[str, typer.Argument(metavar="DEPLOYMENT", help="Its id, or the name of the workload.")],
@@ -22,6 +24,9 @@ def logs(
 
     state = opened_state()
     [deployment] = named(state, [name])
+    tasks = [one.task for one in state.tasks(deployment.id)]
+    if task is not None and task not in tasks:
+        raise CommandError(f"{deployment.id} has no task {task!r}", hint=f"it has {', '.join(tasks)}")
     read: dict[str, int] = {}
     while True:
         [now] = named(state, [deployment.id])

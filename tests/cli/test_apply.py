@@ -15,8 +15,9 @@ name: hello
 resources: {accelerators: V100}
 estimate: {hours: 1}
 secrets: {TOKEN: }
+envs: {PLACE: }
 run: |
-  echo "hello from $SKYBROKER_TASK"
+  echo "hello from $SKYBROKER_TASK in $PLACE"
   [ -n "$TOKEN" ] && echo "with a token"
 """
 
@@ -31,9 +32,9 @@ def home(tmp_path: Path, process: Run) -> Iterator[Run]:
 def test_a_workload_is_planned_and_carried_out(home: Run, workload: Write) -> None:
     """The output is on stdout and nothing else, what happens and the bill on stderr; status and logs know it after."""
     file = workload(TASK)
-    done = home(["apply", file, "--on", "local", "--yes"], TOKEN="s3cr3t")
+    done = home(["apply", file, "--on", "local", "--yes"], TOKEN="s3cr3t", PLACE="town")
     assert done.code == 0, done.err
-    assert done.out == "hello from hello\nwith a token\n"
+    assert done.out == "hello from hello in town\nwith a token\n"
     assert "asking for 1 x" in done.err
     assert "hello-1 cost $" in done.err.splitlines()[-1]
     assert "s3cr3t" not in done.err
@@ -42,6 +43,7 @@ def test_a_workload_is_planned_and_carried_out(home: Run, workload: Write) -> No
     assert (one["id"], one["state"], one["usd_h"], one["tasks"][0]["exit_code"]) == ("hello-1", "done", 0, 0)
     assert one["spent_usd"] > 0
     assert home(["logs", "hello"]).out == done.out
+    assert "hello-1 has no task 'bye'" in home(["logs", "hello", "--task", "bye"]).err
     assert home(["status"]).out.strip() == "Nothing is being carried out."
     again = home(["down", "hello"])
     assert (again.code, again.err.strip()) == (0, "hello-1: no machines are left")
@@ -50,7 +52,9 @@ def test_a_workload_is_planned_and_carried_out(home: Run, workload: Write) -> No
 def test_a_failure_is_the_programs(home: Run, workload: Write) -> None:
     """With the task's exit code in words, and a way to its output."""
     done = home(
-        ["apply", workload(TASK.replace('echo "hello', 'exit 9; echo "hello')), "--on", "local", "--yes"], TOKEN="x"
+        ["apply", workload(TASK.replace('echo "hello', 'exit 9; echo "hello')), "--on", "local", "--yes"],
+        TOKEN="x",
+        PLACE="town",
     )
     assert done.code == 1
     assert "error: hello-1: hello ended with exit code 9" in done.err
@@ -63,21 +67,23 @@ def test_a_plan_is_for_one_workload_and_todays_prices(home: Run, workload: Write
     assert home(["plan", file, "-o", plan]).code == 0
     text = file.read_text()
     file.write_text(text.replace("hello from", "bye from"))
-    changed = home(["apply", plan, "--on", "local"], TOKEN="x")
+    changed = home(["apply", plan, "--on", "local"], TOKEN="x", PLACE="town")
     assert (changed.code, "has changed since it was planned" in changed.err) == (4, True)
     file.write_text(text)
     prices = tmp_path / "prices.yaml"
     data = json.loads(plan.read_text())
     cloud = data["best"]["placements"][0]["cloud"]
     prices.write_text(f"discounts:\n  - {{cloud: {cloud}, percent: 20}}\n")
-    moved = home(["apply", plan, "--on", "local"], TOKEN="x", SKYBROKER_PRICES=str(prices))
+    moved = home(["apply", plan, "--on", "local"], TOKEN="x", PLACE="town", SKYBROKER_PRICES=str(prices))
     assert moved.code == 4, moved.err
     assert "(-20%)" in moved.err
-    allowed = home(["apply", plan, "--on", "local", "--max-drift", "0.5"], TOKEN="x", SKYBROKER_PRICES=str(prices))
+    allowed = home(
+        ["apply", plan, "--on", "local", "--max-drift", "0.5"], TOKEN="x", PLACE="town", SKYBROKER_PRICES=str(prices)
+    )
     assert allowed.code == 0, allowed.err
     data["created_at"] = "2026-01-01T00:00:00Z"
     plan.write_text(json.dumps(data))
-    old = home(["apply", plan, "--on", "local"], TOKEN="x")
+    old = home(["apply", plan, "--on", "local"], TOKEN="x", PLACE="town")
     assert (old.code, "days old" in old.err) == (4, True)
 
 

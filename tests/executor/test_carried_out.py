@@ -21,7 +21,7 @@ from executor.drivers.local_market import Fault, Rule
 from executor.launch import SpentError
 from executor.machines import NodeState
 from executor.state import DeploymentState, RequestState, TaskState
-from executor.task_run import HaltedError, Limits, SpentBudgetError, TaskFailedError
+from executor.task_run import EndedError, HaltedError, Limits, SpentBudgetError, TaskFailedError
 from tests.kits.carried import V100, Carrier, carrier, task
 from tests.kits.program import CHECKOUT
 
@@ -193,6 +193,29 @@ def test_who_lets_go_comes_back(home: Carrier) -> None:
     assert home.live() == []
 
 
+def test_down_from_another_program_ends_it(home: Carrier) -> None:
+    """Whatever the task was doing, it is not started again elsewhere."""
+    threading.Timer(0.8, lambda: home.state.end_deployment("w-1", DeploymentState.STOPPED)).start()
+    with pytest.raises(EndedError):
+        home.carry(task(SLOW))
+    assert home.tried() == [EAST_A]
+    assert home.live() == []
+    assert home.state.deployments()[-1].state is DeploymentState.STOPPED
+
+
+def test_machines_that_the_cloud_has_forgotten_are_not_billed_for_ever(home: Carrier) -> None:
+    """A program was killed, and its machine went long ago."""
+    threading.Timer(0.6, home.halted.set).start()
+    with pytest.raises(HaltedError):
+        home.carry(task("sleep 30"))
+    home.driver("aws").destroy(home.live())
+    for remembered in (home.folder / "local" / "gone").glob("*.json"):
+        remembered.unlink()
+    home.halted.clear()
+    home.carry(task("true"))
+    assert [node.ended_at is None for node in home.state.nodes()] == [False, False]
+
+
 def test_money_and_time_are_limits(home: Carrier) -> None:
     """What is up ends the task and its machine."""
     with pytest.raises(SpentBudgetError):
@@ -243,3 +266,6 @@ def test_killed_at_any_step_nothing_is_lost_or_doubled(tmp_path: Path) -> None:
         assert all(node.ended_at is not None for node in state.nodes())
         assert {one.state for one in state.requests()} <= {RequestState.ENDED, RequestState.REFUSED}
         assert len(state.nodes()) <= len(state.requests()) <= 2
+        # Once the task is done it is not done again.
+        kinds = [event.kind for one in deployments for event in state.events(one.id)]
+        assert kinds.count("done") <= len(deployments)

@@ -6,7 +6,7 @@ import base64
 import os
 import subprocess
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,25 +32,11 @@ from executor.errors import (
 )
 from executor.machines import NodesRequest, NodeState, Place
 from tests.kits.driver_conformance import CHECKS, OWNER, PUBLIC_KEY, Check, Testbed
-from tests.kits.ec2_testbed import SECRET_KEY, SESSION_TOKEN, Ec2Testbed, Trouble, ec2_testbed
+from tests.kits.ec2_testbed import SECRET_KEY, SESSION_TOKEN, Ec2Testbed, Trouble
 
 REGION = "us-east-1"
 ON_DEMAND = Place("aws", REGION, f"{REGION}a", "c5.large", Purchase.ON_DEMAND)
 SPOT = replace(ON_DEMAND, purchase=Purchase.SPOT)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Ec2Testbed]:
-    """One server for all tests."""
-    with ec2_testbed() as bed:
-        yield bed
-
-
-@pytest.fixture
-def aws(server: Ec2Testbed) -> Ec2Testbed:
-    """The server, as new."""
-    server.reset()
-    return server
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,7 +26,7 @@ from executor.errors import (
 )
 from executor.machines import NodesRequest, Place
 from tests.kits.driver_conformance import PUBLIC_KEY
-from tests.kits.ec2_testbed import Ec2Testbed, Trouble, ec2_testbed
+from tests.kits.ec2_testbed import Ec2Testbed, Trouble
 
 REGION, ZONE = "us-east-1", "us-east-1b"
 SPOT = Place("aws", REGION, ZONE, "g4dn.xlarge", Purchase.SPOT)
@@ -73,20 +72,6 @@ OTHERS: list[tuple[str, int, type[DriverError]]] = [
     ("InvalidKeyPair.NotFound", 400, BadRequestError),
     ("NobodyHasHeardOfIt", 400, BadRequestError),
 ]
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Ec2Testbed]:
-    """One server for all tests."""
-    with ec2_testbed() as bed:
-        yield bed
-
-
-@pytest.fixture
-def aws(server: Ec2Testbed) -> Ec2Testbed:
-    """The server, as new."""
-    server.reset()
-    return server
 
 
 def refused(aws: Ec2Testbed, code: str, status: int, place: Place = SPOT, message: str = "Some: text") -> DriverError:
